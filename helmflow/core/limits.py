@@ -1,0 +1,23 @@
+"""Every size, depth and time limit, with its reason. All are listed in docs/compatibility.md."""
+
+from __future__ import annotations
+
+from typing import Final
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+
+MAX_CHART_BYTES: Final = 100 * MIB  # Helm's own bound on a decompressed archive: decompression bombs
+MAX_CHART_FILE_BYTES: Final = 5 * MIB  # Helm's own bound on one member of an archive
+MAX_CHART_MEMBERS: Final = 20_000  # an archive of a million empty files is no chart
+MAX_STATE_FILE_BYTES: Final = 32 * MIB  # a rendered state file of 10,000 releases is about 8 MiB
+MAX_YAML_DEPTH: Final = 10_000  # go-yaml's own nesting bound
+MAX_YAML_ALIAS_NODES: Final = 4_000_000  # what aliases may expand to: "billion laughs"
+MAX_TEMPLATE_OUTPUT_BYTES: Final = 256 * MIB  # one render, all files together
+MAX_INCLUDE_DEPTH: Final = 1000  # Helm's recursionMaxNums, per template name
+MAX_TEMPLATE_DEPTH: Final = 100_000  # Go's maxExecDepth for {{ template }}
+MAX_LIST_ITEMS: Final = 10_000_000  # until, seq, list growth
+MAX_STRING_BYTES: Final = 256 * MIB  # repeat, indent, printf widths
+MAX_RENDER_SECONDS: Final = 120.0  # one chart; the slowest recorded chart needs about 2 s cold
+MAX_INDEX_BYTES: Final = 64 * MIB  # a repository index; the largest public one is about 30 MiB
+MAX_RESPONSE_BYTES: Final = 512 * MIB  # one answer of a cluster
