@@ -1,0 +1,1 @@
+"""helmflow's tests."""
