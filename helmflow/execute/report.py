@@ -1,0 +1,75 @@
+"""RunReport: what became of every release of a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from helmflow.core.errors import Mistake
+from helmflow.core.ids import ObjectRef, ReleaseId
+
+
+class Outcome(StrEnum):
+    """How a release ended. UNTOUCHED: the run stopped before it was its turn."""
+
+    DONE = "done"
+    UNCHANGED = "unchanged"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    UNTOUCHED = "untouched"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestResult:
+    """One test hook's run: Helm's suite name, times in RFC 3339 and phase (Succeeded, Failed, ...)."""
+
+    suite: str
+    started: str
+    completed: str
+    phase: str
+    logs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseReport:
+    """What became of one release."""
+
+    id: ReleaseId
+    action: str
+    outcome: Outcome
+    reason: str = ""
+    because_of: ReleaseId | None = None
+    chart: str = ""
+    seconds: float = 0.0
+    revision: int = 0
+    status: str = ""
+    notes: str = ""
+    failed_step: str = ""
+    failure: Mistake | None = None
+    kept: tuple[ObjectRef, ...] = ()
+    tests: tuple[TestResult, ...] = ()
+    last_deployed: str = ""
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunReport:
+    """What became of a run. `releases` in the plan's order; `writes` counts requests that changed the cluster."""
+
+    command: str
+    environment: str
+    cluster: str
+    releases: tuple[ReleaseReport, ...]
+    seconds: float = 0.0
+    writes: int = 0
+    requests: int = 0
+    cancelled: bool = False
+
+    def having(self, outcome: Outcome) -> tuple[ReleaseReport, ...]:
+        """The releases that ended this way."""
+        return tuple(release for release in self.releases if release.outcome is outcome)
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing failed and nothing was cancelled."""
+        return not self.cancelled and not self.having(Outcome.FAILED)

@@ -1,0 +1,165 @@
+"""Frozen option groups shared by commands; defined once, passed whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from helmflow.plan.model import Plan
+
+
+class NeedsMode(StrEnum):
+    """What to do about needs that were not selected: ignore them, bring them in, or refuse."""
+
+    SKIP = "skip"
+    INCLUDE = "include"
+    INCLUDE_TRANSITIVE = "include-transitive"
+    REQUIRE = "require"
+
+
+class OnFailure(StrEnum):
+    """What a failed release stops: everything not yet started, its dependents, or nothing."""
+
+    STOP = "stop"
+    SKIP_DEPENDENTS = "skip-dependents"
+    CONTINUE = "continue"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateOptions:
+    """Where the desired state comes from. `file` "" searches the defaults, "-" is standard input."""
+
+    file: str = ""
+    environment: str = "default"
+    selectors: tuple[str, ...] = ()
+    namespace: str = ""
+    chart: str = ""
+    state_values_set: tuple[str, ...] = ()
+    state_values_set_string: tuple[str, ...] = ()
+    state_values_files: tuple[str, ...] = ()
+    allow_no_matching_release: bool = False
+    sequential_helmfiles: bool = False
+    needs: NeedsMode = NeedsMode.SKIP
+    enforce_needs_are_installed: bool = False
+    cwd: Path | None = None
+    strip_args_values_on_exit: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterOptions:
+    """Which cluster. `context` "" means what the file says, then kubeconfig's current one."""
+
+    context: str = ""
+    kubeconfig: str = ""
+    as_user: str = ""
+    as_groups: tuple[str, ...] = ()
+    storage_driver: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderOptions:
+    """How charts are rendered. Values and sets come on top of every release's own."""
+
+    values_files: tuple[str, ...] = ()
+    sets: tuple[str, ...] = ()
+    set_strings: tuple[str, ...] = ()
+    set_jsons: tuple[str, ...] = ()
+    set_files: tuple[str, ...] = ()
+    set_literals: tuple[str, ...] = ()
+    skip_deps: bool = False
+    skip_refresh: bool = False
+    skip_schema_validation: bool = False
+    include_crds: bool | None = None
+    skip_crds: bool = False
+    skip_tests: bool = False
+    no_hooks: bool = False
+    show_only: tuple[str, ...] = ()
+    kube_version: str = ""
+    api_versions: tuple[str, ...] = ()
+    validate: bool = False
+    post_renderer: str = ""
+    post_renderer_args: tuple[str, ...] = ()
+    enable_dns: bool = False
+    is_upgrade: bool = False
+    args: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitOptions:
+    """Overrides of every release's own waiting; None and 0 leave them alone."""
+
+    wait: bool | None = None
+    wait_for_jobs: bool | None = None
+    timeout_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunningOptions:
+    """How a plan is carried out. `concurrency` 0: no bound of its own (as many as are ready, at most 16)."""
+
+    concurrency: int = 0
+    on_failure: OnFailure = OnFailure.SKIP_DEPENDENTS
+    always_upgrade: bool = False
+    refresh_random: bool = False
+    reset_values: bool = False
+    reuse_values: bool = False
+    atomic: bool | None = None
+    cleanup_on_fail: bool | None = None
+    take_ownership: bool = False
+    force_conflicts: bool = False
+    description: str = ""
+    history_max: int | None = None
+    delete_wait: bool | None = None
+    delete_timeout_s: float = 0.0
+    cascade: str = ""
+    skip_needs_on_destroy: bool = True
+    prune: bool = False
+    lease_duration_s: float = 60.0
+    journal: str = ""
+    keep_history: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShowOptions:
+    """What a diff shows. `context` -1: whole objects."""
+
+    context: int = -1
+    suppress_kinds: tuple[str, ...] = ()
+    suppress_secrets: bool = False
+    show_secrets: bool = False
+    include_tests: bool = False
+    no_hooks: bool = False
+    drift: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestOptions:
+    """Test runs: `logs` fetches what the test Pods wrote; `filters` are Helm's name=... and !name=..."""
+
+    logs: bool = False
+    cleanup: bool = False
+    timeout_s: float = 300.0
+    filters: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """Everything a command needs to know, in groups."""
+
+    state: StateOptions = field(default_factory=StateOptions)
+    cluster: ClusterOptions = field(default_factory=ClusterOptions)
+    render: RenderOptions = field(default_factory=RenderOptions)
+    wait: WaitOptions = field(default_factory=WaitOptions)
+    running: RunningOptions = field(default_factory=RunningOptions)
+    show: ShowOptions = field(default_factory=ShowOptions)
+    test: TestOptions = field(default_factory=TestOptions)
+
+
+Confirm = Callable[[Plan], bool]
+
+
+def accept(plan: Plan) -> bool:
+    """The Confirm of a run that does not ask."""
+    return True

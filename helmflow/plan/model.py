@@ -1,0 +1,294 @@
+"""Plan, ReleasePlan, Change and the Step union: what will be done, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from helmflow.core.ids import ObjectRef, ReleaseId
+
+if TYPE_CHECKING:
+    from helmflow.core.errors import Mistake
+    from helmflow.helm.release.record import Revision
+    from helmflow.helm.render.manifests import Rendered
+    from helmflow.state.model import Release
+
+Json = Any  # None | bool | int | float | str | list | dict, never changed after it is built
+
+
+class ActionKind(StrEnum):
+    """What is done with a release. The word is what people read in plans and events."""
+
+    INSTALL = "install"
+    UPGRADE = "upgrade"
+    KEEP = "keep"
+    RECOVER = "recover"
+    ADOPT = "adopt"
+    UNINSTALL = "uninstall"
+    ROLLBACK = "rollback"
+    REFUSE = "refuse"
+
+
+class ChangeKind(StrEnum):
+    """What happens to one object."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    REPLACE = "replace"
+    ADOPT = "adopt"
+    DELETE = "delete"
+    KEEP = "keep"
+    UNCHANGED = "unchanged"
+
+
+class HookEvent(StrEnum):
+    """Helm's hook events."""
+
+    PRE_INSTALL = "pre-install"
+    POST_INSTALL = "post-install"
+    PRE_UPGRADE = "pre-upgrade"
+    POST_UPGRADE = "post-upgrade"
+    PRE_DELETE = "pre-delete"
+    POST_DELETE = "post-delete"
+    PRE_ROLLBACK = "pre-rollback"
+    POST_ROLLBACK = "post-rollback"
+    TEST = "test"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """The decision for one release. `reason` is a phrase ("values changed"); `code` is its stable short name."""
+
+    kind: ActionKind
+    code: str
+    reason: str
+    error: Mistake | None = None
+
+    @property
+    def writes(self) -> bool:
+        """Whether carrying this action out writes to the cluster."""
+        return self.kind not in (ActionKind.KEEP, ActionKind.REFUSE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One object's change.
+
+    `before` and `after` are the YAML texts people compare ("" where there is none); `body` is what is sent;
+    `reason` says why (adopted, immutable field, drift of `fields`); `hook` marks an object of a chart hook.
+    """
+
+    ref: ObjectRef
+    kind: ChangeKind
+    before: str = ""
+    after: str = ""
+    body: Json = None
+    source: str = ""
+    reason: str = ""
+    hook: bool = False
+    drift: bool = False
+
+    @property
+    def shows(self) -> bool:
+        """Whether people see a difference."""
+        return self.kind is not ChangeKind.UNCHANGED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookRun:
+    """One chart hook as a step needs it: what to create, and what to do with it after."""
+
+    ref: ObjectRef
+    name: str
+    path: str
+    text: str
+    body: Json
+    weight: int
+    delete_policies: tuple[str, ...]
+    output_log_policies: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnsureNamespace:
+    """Create the release's namespace where it does not exist."""
+
+    namespace: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplyCrds:
+    """Create the chart's CRDs that do not exist (or upgrade all of them) and wait until they are served."""
+
+    crds: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunLocalHooks:
+    """Run the commands the user hung on an event."""
+
+    event: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunChartHooks:
+    """Run the chart's hooks of one event, by weight, one at a time."""
+
+    event: HookEvent
+    hooks: tuple[HookRun, ...]
+    timeout_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplyObjects:
+    """Create, update, replace or adopt objects in Helm's order."""
+
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteObjects:
+    """Delete objects in order; `kept` are reported and stay."""
+
+    changes: tuple[Change, ...]
+    kept: tuple[ObjectRef, ...] = ()
+    wait: bool = False
+    timeout_s: float = 300.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitUntilReady:
+    """Wait until the objects are ready; Jobs too with `jobs`."""
+
+    refs: tuple[ObjectRef, ...]
+    timeout_s: float
+    jobs: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SaveRevision:
+    """Store this run's revision with a new status; `superseded` are the numbers that become superseded with it."""
+
+    status: str
+    description: str
+    create: bool = False
+    superseded: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepairRevision:
+    """Give a revision that a dead run left pending its final status."""
+
+    number: int
+    status: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PruneRevisions:
+    """Delete the oldest revisions beyond `keep`; the deployed one always stays."""
+
+    keep: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteRevisions:
+    """Delete every stored revision of the release: the end of an uninstall."""
+
+
+Step = (
+    EnsureNamespace
+    | ApplyCrds
+    | RunLocalHooks
+    | RunChartHooks
+    | ApplyObjects
+    | DeleteObjects
+    | WaitUntilReady
+    | SaveRevision
+    | RepairRevision
+    | PruneRevisions
+    | DeleteRevisions
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DesiredRelease:
+    """What the files want of one release: `rendered` is None for one that is to be absent."""
+
+    release: Release
+    rendered: Rendered | None
+    chart: Mapping[str, Any] = field(default_factory=dict)
+    config: Mapping[str, Any] = field(default_factory=dict)
+    chart_name: str = ""
+    chart_version: str = ""
+    app_version: str = ""
+    secret_paths: tuple[tuple[str, ...], ...] = ()
+
+    @property
+    def id(self) -> ReleaseId:
+        """The release."""
+        return self.release.id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObservedRelease:
+    """What the cluster has of one release: revisions by number and live objects (None: known to be missing)."""
+
+    revisions: tuple[Revision, ...] = ()
+    live: Mapping[ObjectRef, Json] = field(default_factory=dict)
+    namespace_exists: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleasePlan:
+    """Everything that will be done for one release.
+
+    `steps` run in order; `finally_steps` run after them, also after a failure. `revision` is the one that the
+    run will store (None where nothing is stored).
+    """
+
+    id: ReleaseId
+    release: Release
+    action: Action
+    chart: str = ""
+    changes: tuple[Change, ...] = ()
+    steps: tuple[Step, ...] = ()
+    finally_steps: tuple[Step, ...] = ()
+    revision: Revision | None = None
+    previous: Revision | None = None
+    notes: str = ""
+    warnings: tuple[Mistake, ...] = ()
+
+    def count(self, *kinds: ChangeKind) -> int:
+        """How many changed objects are of these kinds."""
+        return sum(change.kind in kinds for change in self.changes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The plan of a whole run: releases in the order they are shown, and the graph that is walked."""
+
+    command: str
+    environment: str
+    cluster: str
+    releases: tuple[ReleasePlan, ...]
+    needs: Mapping[ReleaseId, frozenset[ReleaseId]]
+    format: int = 1
+
+    @property
+    def writes(self) -> bool:
+        """Whether any release would write to the cluster."""
+        return any(release.action.writes for release in self.releases)
+
+    @property
+    def changed(self) -> tuple[ReleasePlan, ...]:
+        """The releases that would be written."""
+        return tuple(release for release in self.releases if release.action.writes)
+
+    def by_id(self, release: ReleaseId) -> ReleasePlan:
+        """The plan of one release; KeyError where it is not part of this plan."""
+        for plan in self.releases:
+            if plan.id == release:
+                return plan
+        raise KeyError(release)
