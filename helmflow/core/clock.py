@@ -34,3 +34,20 @@ class SystemClock:
     def sleep(self, seconds: float) -> None:
         """Sleep for at least `seconds`."""
         time.sleep(seconds)
+
+
+class Deadline:
+    """A moment on a clock after which waiting stops; `seconds` of None never ends."""
+
+    def __init__(self, clock: Clock, seconds: float | None) -> None:
+        self._clock = clock
+        self._end = None if seconds is None else clock.monotonic() + seconds
+        self.seconds = seconds
+
+    def remaining(self) -> float:
+        """Seconds left, never below 0; infinity without an end."""
+        return float("inf") if self._end is None else max(0.0, self._end - self._clock.monotonic())
+
+    def passed(self) -> bool:
+        """No time is left."""
+        return self._end is not None and self._clock.monotonic() >= self._end
