@@ -1,7 +1,11 @@
-"""SecretText: text that never prints itself."""
+"""SecretText: text that never prints itself; SecretTexts: what must be masked before text is shown."""
 
 from __future__ import annotations
 
+import base64
+import json
+import re
+import threading
 from typing import final
 
 
@@ -34,3 +38,62 @@ class SecretText:
 
     def __reduce__(self) -> tuple[object, ...]:
         raise TypeError("a SecretText is not serialised")
+
+
+class SecretTexts:
+    """Every secret text a run has seen, so that what is about to be shown can be masked.
+
+    Short texts (under `SHORTEST` characters) are not remembered by value: masking every "1" would hide more than it
+    protects; they are masked by path where values are shown.
+    """
+
+    SHORTEST = 4
+    MASK = "***"
+
+    def __init__(self) -> None:
+        self._texts: set[str] = set()
+        self._pattern: re.Pattern[str] | None = None
+        self._lock = threading.Lock()
+
+    def add(self, value: object) -> None:
+        """Remember every text in a value: texts themselves, list items, map values, and lines of long texts."""
+        found: set[str] = set()
+        pending = [value]
+        while pending:
+            match pending.pop():
+                case str(text):
+                    found.update({text, text.strip(), *(line.strip() for line in text.splitlines())})
+                case dict(mapping):
+                    pending.extend(mapping.values())
+                case list(items) | tuple(items):
+                    pending.extend(items)
+                case bool() | None:
+                    pass
+                case int() | float() as number:
+                    found.add(str(number))
+        with self._lock:
+            self._texts.update(text for text in found if len(text) >= self.SHORTEST)
+            self._pattern = None
+
+    def __bool__(self) -> bool:
+        return bool(self._texts)
+
+    def mask(self, text: str) -> str:
+        """The text with every remembered secret (also its base64 form) replaced by ***."""
+        if not self._texts:
+            return text
+        with self._lock:
+            if self._pattern is None:
+                self._pattern = self._compiled()
+            pattern = self._pattern
+        return pattern.sub(self.MASK, text)
+
+    def _compiled(self) -> re.Pattern[str]:
+        forms = set(self._texts)
+        for text in self._texts:
+            forms.add(base64.b64encode(text.encode("utf-8", "surrogateescape")).decode("ascii"))
+            forms.add(json.dumps(text)[1:-1])
+        return re.compile("|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True)))
+
+    def __repr__(self) -> str:
+        return f"SecretTexts({len(self._texts)} texts)"

@@ -1,0 +1,1 @@
+"""State file to DesiredState: Helmfile's format, layering and graph of needs; never reaches a cluster."""
