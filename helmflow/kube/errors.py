@@ -1,18 +1,18 @@
 """A refusing answer of the API server -> a typed ClusterError with a stable error id.
 
-    ClusterError
-    ├── Unreachable        no answer: refused, reset, timed out, TLS            cluster.unreachable
-    ├── BadRequest         400                                                  cluster.bad-request
-    ├── Unauthorized       401                                                  cluster.unauthorized
-    ├── Forbidden          403 (also an exhausted quota, a namespace that ends)  cluster.forbidden, .quota, .terminating
-    ├── NotFound           404                                                  cluster.not-found, .unknown-kind
-    ├── Conflict           409: another resourceVersion or uid                  cluster.conflict
-    │   ├── FieldConflict  409: other managers own the fields                   cluster.field-conflict
-    │   └── AlreadyExists  409                                                  cluster.already-exists
-    ├── Gone               410: the watch or list must start again              cluster.gone
-    ├── Invalid            422 and, for server-side apply, typed 500s           cluster.invalid, .schema
-    ├── TooManyRequests    429                                                  cluster.too-many-requests
-    └── ServerFailure      5xx                                                  cluster.server-error, .webhook
+ClusterError
+├── Unreachable        no answer: refused, reset, timed out, TLS            cluster.unreachable
+├── BadRequest         400                                                  cluster.bad-request
+├── Unauthorized       401                                                  cluster.unauthorized
+├── Forbidden          403 (also an exhausted quota, a namespace that ends)  cluster.forbidden, .quota, .terminating
+├── NotFound           404                                                  cluster.not-found, .unknown-kind
+├── Conflict           409: another resourceVersion or uid                  cluster.conflict
+│   ├── FieldConflict  409: other managers own the fields                   cluster.field-conflict
+│   └── AlreadyExists  409                                                  cluster.already-exists
+├── Gone               410: the watch or list must start again              cluster.gone
+├── Invalid            422 and, for server-side apply, typed 500s           cluster.invalid, .schema
+├── TooManyRequests    429                                                  cluster.too-many-requests
+└── ServerFailure      5xx                                                  cluster.server-error, .webhook
 """
 
 from __future__ import annotations
@@ -103,15 +103,21 @@ class ServerFailure(ClusterError):
     retry_after_s: float = 0.0
 
 
-_CONFLICT = re.compile(r'conflict with "(?P<manager>(?:[^"\\]|\\.)*)"(?: with subresource "(?P<sub>[^"]*)")?(?: using (?P<api>\S+))?')
-_TYPED = re.compile(r"failed to create (?:typed|manager) patch object|field not declared in schema|failed to (?:create|convert) (?:typed|new)")
+_CONFLICT = re.compile(
+    r'conflict with "(?P<manager>(?:[^"\\]|\\.)*)"(?: with subresource "(?P<sub>[^"]*)")?(?: using (?P<api>\S+))?'
+)
+_TYPED = re.compile(
+    r"failed to create (?:typed|manager) patch object|field not declared in schema|failed to (?:create|convert) (?:typed|new)"
+)
 _WEBHOOK = re.compile(r"failed calling webhook|conversion webhook for|failed to call webhook")
 
 
 def from_status(http_status: int, headers: Mapping[str, str], body: bytes, *, asked: str) -> ClusterError:
     """The error for a refusing answer. `asked` names the request as people know it ("get Deployment web/shop")."""
     status = _status_object(body)
-    message = str(status.get("message") or body[:MAX_SHOWN].decode("utf-8", "replace").strip() or f"HTTP {http_status}")
+    message = str(
+        status.get("message") or body[:MAX_SHOWN].decode("utf-8", "replace").strip() or f"HTTP {http_status}"
+    )
     if len(message) > MAX_SHOWN:
         message = f"{message[:MAX_SHOWN]}... ({len(message) - MAX_SHOWN} more characters)"
     reason = str(status.get("reason") or "")
@@ -121,23 +127,38 @@ def from_status(http_status: int, headers: Mapping[str, str], body: bytes, *, as
     return _build(code, reason, f"{asked}: {message}", causes, _retry_after(headers, details), typed=message)
 
 
-def _build(code: int, reason: str, text: str, causes: tuple[Cause, ...], retry_after_s: float, *, typed: str) -> ClusterError:
+def _build(
+    code: int, reason: str, text: str, causes: tuple[Cause, ...], retry_after_s: float, *, typed: str
+) -> ClusterError:
     error: ClusterError
     if code == 400:
         return BadRequest(text, error_id="cluster.bad-request", status=code, reason=reason)
     if code == 401:
-        return Unauthorized(text, error_id="cluster.unauthorized", status=code, reason=reason, hint="the cluster does not accept the credentials of this context")
+        return Unauthorized(
+            text,
+            error_id="cluster.unauthorized",
+            status=code,
+            reason=reason,
+            hint="the cluster does not accept the credentials of this context",
+        )
     if code == 403:
         return _forbidden(code, reason, text, causes)
     if code == 404:
         unknown = not reason
-        return NotFound(text, error_id="cluster.unknown-kind" if unknown else "cluster.not-found", status=code, reason=reason)
+        return NotFound(
+            text,
+            error_id="cluster.unknown-kind" if unknown else "cluster.not-found",
+            status=code,
+            reason=reason,
+        )
     if code == 409:
         return _conflict(code, reason, text, causes)
     if code == 410:
         return Gone(text, error_id="cluster.gone", status=code, reason=reason)
     if code == 422 or (code == 500 and _TYPED.search(typed)):
-        error = Invalid(text, error_id="cluster.invalid" if code == 422 else "cluster.schema", status=code, reason=reason)
+        error = Invalid(
+            text, error_id="cluster.invalid" if code == 422 else "cluster.schema", status=code, reason=reason
+        )
         error.causes = causes
         return error
     if code == 429:
@@ -146,7 +167,12 @@ def _build(code: int, reason: str, text: str, causes: tuple[Cause, ...], retry_a
         return error
     if code >= 500:
         webhook = bool(_WEBHOOK.search(typed))
-        error = ServerFailure(text, error_id="cluster.webhook" if webhook else "cluster.server-error", status=code, reason=reason)
+        error = ServerFailure(
+            text,
+            error_id="cluster.webhook" if webhook else "cluster.server-error",
+            status=code,
+            reason=reason,
+        )
         error.retry_after_s = retry_after_s
         return error
     return ClusterError(text, error_id="cluster.refused", status=code, reason=reason)
@@ -154,10 +180,22 @@ def _build(code: int, reason: str, text: str, causes: tuple[Cause, ...], retry_a
 
 def _forbidden(code: int, reason: str, text: str, causes: tuple[Cause, ...]) -> ClusterError:
     if any(c.reason == "NamespaceTerminating" for c in causes):
-        return Forbidden(text, error_id="cluster.terminating", status=code, reason=reason, hint="the namespace is being deleted; wait until it is gone")
+        return Forbidden(
+            text,
+            error_id="cluster.terminating",
+            status=code,
+            reason=reason,
+            hint="the namespace is being deleted; wait until it is gone",
+        )
     if "exceeded quota" in text:
         return Forbidden(text, error_id="cluster.quota", status=code, reason=reason)
-    return Forbidden(text, error_id="cluster.forbidden", status=code, reason=reason, hint="`helmflow permissions` prints the access rules that this file needs")
+    return Forbidden(
+        text,
+        error_id="cluster.forbidden",
+        status=code,
+        reason=reason,
+        hint="`helmflow permissions` prints the access rules that this file needs",
+    )
 
 
 def _conflict(code: int, reason: str, text: str, causes: tuple[Cause, ...]) -> ClusterError:
@@ -194,7 +232,10 @@ def _causes(found: Any) -> tuple[Cause, ...]:
 
 
 def _retry_after(headers: Mapping[str, str], details: Any) -> float:
-    for said in (headers.get("retry-after"), details.get("retryAfterSeconds") if isinstance(details, Mapping) else None):
+    for said in (
+        headers.get("retry-after"),
+        details.get("retryAfterSeconds") if isinstance(details, Mapping) else None,
+    ):
         try:
             if said is not None:
                 return max(0.0, float(said))

@@ -14,7 +14,12 @@ def ref(obj: Mapping[str, Any], *, namespace: str | None = None) -> ObjectRef:
     """The identity of an object; `namespace` overrides the one written in it."""
     metadata = meta(obj)
     where = namespace if namespace is not None else metadata.get("namespace") or ""
-    return ObjectRef(str(obj.get("apiVersion") or ""), str(obj.get("kind") or ""), str(where), str(metadata.get("name") or ""))
+    return ObjectRef(
+        str(obj.get("apiVersion") or ""),
+        str(obj.get("kind") or ""),
+        str(where),
+        str(metadata.get("name") or ""),
+    )
 
 
 def meta(obj: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -33,13 +38,13 @@ def at(obj: Mapping[str, Any], *path: str) -> Any:
     return value
 
 
-def labels(obj: Mapping[str, Any]) -> Mapping[str, str]:
+def labels_of(obj: Mapping[str, Any]) -> Mapping[str, str]:
     """`metadata.labels`."""
     found = meta(obj).get("labels")
     return found if isinstance(found, Mapping) else {}
 
 
-def annotations(obj: Mapping[str, Any]) -> Mapping[str, str]:
+def annotations_of(obj: Mapping[str, Any]) -> Mapping[str, str]:
     """`metadata.annotations`."""
     found = meta(obj).get("annotations")
     return found if isinstance(found, Mapping) else {}
