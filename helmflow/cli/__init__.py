@@ -1,0 +1,1 @@
+"""The command line: flags to options, errors to exit codes."""

@@ -1,0 +1,1 @@
+"""How things look: reporters for runs, views of plans, errors and graphs."""

@@ -1,0 +1,16 @@
+"""Process exit codes: Helmfile's."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What the process says to its caller."""
+
+    OK = 0
+    FAILED = 1
+    CHANGES = 2  # with --detailed-exitcode
+    USAGE = 3  # a wrong flag or command, or no release matched
+    INTERRUPTED = 130
+    TERMINATED = 143

@@ -1,0 +1,122 @@
+"""What a flag is, and how a command with flags becomes a typer command."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Annotated, Any
+
+if TYPE_CHECKING:
+    import typer
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """One flag, defined once. `kind` is bool, int, float, str or list (repeatable); `names` as people type them.
+
+    A bool whose `default` is None or True has a --no-NAME form. `envvars` are read where the flag is absent.
+    """
+
+    dest: str
+    names: tuple[str, ...]
+    kind: type
+    help: str
+    default: Any = None
+    envvars: tuple[str, ...] = ()
+    hidden: bool = False
+
+    @property
+    def takes_value(self) -> bool:
+        """Whether the next word belongs to the flag."""
+        return self.kind is not bool
+
+    def parameter(self) -> inspect.Parameter:
+        """The flag as a parameter that typer understands."""
+        import typer
+
+        names = list(self.names)
+        if self.kind is bool and self.default is not False:
+            long = next(name for name in names if name.startswith("--"))
+            names[names.index(long)] = f"{long}/--no-{long.removeprefix('--')}"
+        option = typer.Option(
+            *names, help=self.help, envvar=list(self.envvars) or None, hidden=self.hidden, show_default=False
+        )
+        default: Any = self.default
+        annotation: Any
+        if self.kind is list:
+            annotation, default = list[str], []
+        elif self.kind is bool and default is None:
+            annotation = bool | None
+        elif default is None:
+            annotation, default = self.kind, self.kind()
+        else:
+            annotation = self.kind
+        return inspect.Parameter(
+            self.dest,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=default,
+            annotation=Annotated[annotation, option],
+        )
+
+
+def flag(dest: str, *names: str, kind: type = str, help: str, default: Any = None, env: str = "") -> Flag:
+    """A Flag; `env` NAME stands for HELMFLOW_NAME and HELMFILE_NAME."""
+    if kind is bool and default is None:
+        default = False
+    envvars = (f"HELMFLOW_{env}", f"HELMFILE_{env}") if env else ()
+    return Flag(dest, names, kind, help, default, envvars)
+
+
+def tristate(dest: str, *names: str, help: str) -> Flag:
+    """A bool that may be left to the state file: --NAME, --no-NAME or nothing."""
+    return Flag(dest, names, bool, help, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """A positional word of a command; `many` takes all that are left."""
+
+    dest: str
+    metavar: str
+    help: str
+    required: bool = True
+    many: bool = False
+
+    def parameter(self) -> inspect.Parameter:
+        """The argument as a parameter that typer understands."""
+        import typer
+
+        argument = typer.Argument(metavar=self.metavar, help=self.help, show_default=False)
+        annotation: Any = list[str] if self.many else str
+        default: Any = inspect.Parameter.empty if self.required else ([] if self.many else "")
+        return inspect.Parameter(
+            self.dest, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[annotation, argument]
+        )
+
+
+Handler = Callable[[SimpleNamespace], int]
+
+
+def add_command(
+    app: typer.Typer,
+    name: str,
+    handler: Handler,
+    flags: Iterable[Flag],
+    arguments: Sequence[Argument] = (),
+    *,
+    hidden: bool = False,
+) -> None:
+    """Register `handler` under `name`: it receives every flag and argument as one namespace and returns the exit code."""
+
+    def command(**given: Any) -> int:
+        return handler(SimpleNamespace(**given))
+
+    unique = {flag.dest: flag for flag in flags}
+    parameters = [item.parameter() for item in (*arguments, *unique.values())]
+    parameters.sort(key=lambda parameter: parameter.default is not inspect.Parameter.empty)
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    command.__doc__ = handler.__doc__
+    app.command(name, hidden=hidden)(command)

@@ -1,0 +1,39 @@
+"""An error as people see it: what, where with excerpt and caret, why, what to do; all mistakes of a file together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from helmflow.core.errors import HelmflowError, Mistake, TemplateError
+from helmflow.ui.text import sanitize
+
+
+def render(error: HelmflowError) -> str:
+    """The error as lines: every mistake with its place, excerpt, hint and id; template frames outermost first."""
+    lines: list[str] = []
+    for mistake in error.mistakes:
+        lines.extend(_mistake(mistake, "error"))
+    if isinstance(error, TemplateError) and len(error.frames) > 1:
+        lines.append("  called from:")
+        lines.extend(f"    {sanitize(str(frame))}" for frame in error.frames[:-1])
+    if len(error.mistakes) > 1:
+        lines.append(f"{len(error.mistakes)} mistakes")
+    return "\n".join(lines)
+
+
+def render_warning(warning: Mistake) -> str:
+    """A warning in the same form."""
+    return "\n".join(_mistake(warning, "warning"))
+
+
+def _mistake(mistake: Mistake, word: str) -> Iterator[str]:
+    first, *rest = sanitize(mistake.message).split("\n")
+    yield f"{word}[{mistake.error_id}]: {first}"
+    yield from (f"  {line}" for line in rest)
+    if mistake.span is not None:
+        yield f"  --> {sanitize(str(mistake.span))}"
+        excerpt = mistake.span.excerpt()
+        if excerpt:
+            yield from excerpt.split("\n")
+    if mistake.hint:
+        yield f"  hint: {sanitize(mistake.hint)}"
