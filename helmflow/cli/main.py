@@ -1,0 +1,130 @@
+"""The typer app: words to commands, errors to exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+from helmflow.cli.exit_codes import ExitCode
+from helmflow.cli.flags import Flag
+from helmflow.core.errors import HelmflowError, RunFailed
+
+# Which module registers a command; only the module of the command that is run is imported.
+COMMANDS: Final[dict[str, str]] = {
+    **dict.fromkeys(("sync", "apply", "diff", "destroy", "test", "rollback", "plan"), "release_commands"),
+    **dict.fromkeys(
+        ("list", "status", "build", "template", "lint", "print-env", "write-values", "show-dag", "graph", "history"),
+        "inspect_commands",
+    ),
+    **dict.fromkeys(("repos", "deps", "fetch", "chart", "cache"), "chart_commands"),
+    "cluster": "cluster_commands",
+    "version": "inspect_commands",
+}
+GROUPS: Final = frozenset({"chart", "cluster", "cache"})
+
+
+def run_cli(arguments: Sequence[str]) -> int:
+    """Run one command line; the process's exit code. Errors are printed, bugs keep their traceback."""
+    import click
+
+    words = hoist(arguments)
+    previous = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        app = build_app(_command_of(words))
+        result = app(words, standalone_mode=False, prog_name="helmflow")
+        return int(result or 0)
+    except click.exceptions.Exit as request:
+        return request.exit_code
+    except click.exceptions.NoArgsIsHelpError as request:
+        request.show()
+        return ExitCode.OK if not words else ExitCode.USAGE
+    except click.ClickException as mistake:
+        mistake.show()
+        return ExitCode.USAGE
+    except RunFailed as failed:
+        return failed.exit_code
+    except HelmflowError as error:
+        from helmflow.ui import error_view
+
+        sys.stdout.flush()
+        sys.stderr.write(error_view.render(error) + "\n")
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        return ExitCode.INTERRUPTED
+    except _Terminated:
+        return ExitCode.TERMINATED
+    except BrokenPipeError:
+        # The reader went away (`| head`): nothing is wrong, and nothing more can be said.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.OK
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def build_app(command: str = "") -> object:
+    """The typer app; with `command`, only its module is imported, otherwise all are."""
+    import typer
+
+    app = typer.Typer(
+        name="helmflow",
+        help="Helm releases from one file: planned, shown, synced and destroyed in dependency order.",
+        no_args_is_help=True,
+        add_completion=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+    wanted = {COMMANDS[command]} if command in COMMANDS else set(COMMANDS.values())
+    for module in sorted(wanted):
+        importlib.import_module(f"helmflow.cli.{module}").register(app)
+
+    @app.callback()
+    def _root() -> None:
+        """Keeps typer from merging a single command into the root."""
+
+    return app
+
+
+def hoist(arguments: Sequence[str]) -> list[str]:
+    """Move flags before the command behind it, so that global flags may stand on either side of it.
+
+    `-e dev sync -i` becomes `sync -e dev -i`. Words after `--` are never moved.
+    """
+    before: list[str] = []
+    rest = list(arguments)
+    values = _flags_with_values()
+    while rest and rest[0].startswith("-") and rest[0] not in ("--", "--help", "--install-completion", "--show-completion"):
+        word = rest.pop(0)
+        before.append(word)
+        if word in values and rest:
+            before.append(rest.pop(0))
+    if not rest or rest[0] == "--":
+        return [*before, *rest]
+    command = [rest.pop(0)]
+    if command[0] in GROUPS and rest and not rest[0].startswith("-"):
+        command.append(rest.pop(0))
+    return [*command, *before, *rest]
+
+
+def _flags_with_values() -> frozenset[str]:
+    from helmflow.cli.options import EVERYWHERE
+
+    def taking(flags: Sequence[Flag]) -> frozenset[str]:
+        return frozenset(name for flag in flags if flag.takes_value for name in flag.names)
+
+    return taking(EVERYWHERE)
+
+
+def _command_of(words: Sequence[str]) -> str:
+    return words[0] if words and not words[0].startswith("-") else ""
+
+
+class _Terminated(BaseException):
+    """SIGTERM where no run is in progress that stops in its own order."""
+
+
+def _terminate(number: int, frame: object) -> None:
+    raise _Terminated
