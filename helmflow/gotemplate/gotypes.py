@@ -14,7 +14,67 @@ returns Int64; --set gives Int64. A class may name its Go type in `go_type` and 
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from helmflow.gotemplate.functions import Function
+
+
+class GoObject:
+    """A Go value with methods or fields that templates reach by Go name.
+
+    `go_methods` maps a method's Go name to a Function whose `call` takes the object first (`params` without it);
+    `go_fields` maps exported fields, in order, to attributes. `get` answers as templates do for a name without
+    arguments; it raises LookupError where the template engine must say what is wrong. A method "String" or "Error"
+    without parameters is what printing uses. `go_kind` is the reflect kind ("struct", "ptr", "int64", "map", ...).
+    """
+
+    __slots__ = ()
+    go_type: ClassVar[str] = "struct {}"
+    go_kind: ClassVar[str] = "struct"
+    go_methods: ClassVar[Mapping[str, Function]] = {}
+    go_fields: ClassVar[Mapping[str, str]] = {}
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The field, or the result of the method that needs no arguments."""
+        method = self.go_methods.get(name)
+        if method is not None:
+            if method.params and not (method.variadic and len(method.params) == 1):
+                raise LookupError(name)
+            return method.call(self)
+        attribute = self.go_fields.get(name)
+        if attribute is None:
+            raise LookupError(name)
+        return getattr(self, attribute)
+
+
+class GoError(GoObject):
+    """A Go error value; templates see its text."""
+
+    __slots__ = ("text",)
+    go_type: ClassVar[str] = "*errors.errorString"
+    go_kind: ClassVar[str] = "ptr"
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class Int8(int):
+    """Go's int8."""
+
+    __slots__ = ()
+    go_type: ClassVar[str] = "int8"
+
+
+class Int16(int):
+    """Go's int16."""
+
+    __slots__ = ()
+    go_type: ClassVar[str] = "int16"
 
 
 class Int64(int):
@@ -36,6 +96,13 @@ class Uint8(int):
 
     __slots__ = ()
     go_type: ClassVar[str] = "uint8"
+
+
+class Uint16(int):
+    """Go's uint16."""
+
+    __slots__ = ()
+    go_type: ClassVar[str] = "uint16"
 
 
 class Uint32(int):
@@ -72,9 +139,20 @@ class IntSlice(list[Any]):
 
 
 class StringMap(dict[str, Any]):
-    """Go's map[string]string."""
+    """Go's map[string]string: a missing key is "", not nil."""
 
     go_type: ClassVar[str] = "map[string]string"
+
+    def get(self, key: str, default: Any = "") -> Any:
+        """The value, "" where the key is missing."""
+        return self[key] if key in self else default
+
+
+class Float32(float):
+    """Go's float32."""
+
+    __slots__ = ()
+    go_type: ClassVar[str] = "float32"
 
 
 class NamedMap(dict[str, Any]):
