@@ -1,0 +1,122 @@
+"""A RunReport at the end of a run: what became of every release, what was kept, notes, and what failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from helmflow.core.errors import ConfigError
+from helmflow.execute.report import Outcome, ReleaseReport, RunReport, TestResult
+from helmflow.ui import error_view
+from helmflow.ui.text import columns, duration, indented, plural, sanitize
+from helmflow.ui.theme import STYLE_OF_OUTCOME, Theme
+
+_STATES = {
+    Outcome.UNCHANGED: "unchanged",
+    Outcome.FAILED: "FAILED",
+    Outcome.SKIPPED: "skipped",
+    Outcome.UNTOUCHED: "not started",
+}
+
+
+def render(report: RunReport, theme: Theme, *, notes: bool = True) -> str:
+    """The summary: notes first, then one row per release, then failures and one line of counts."""
+    lines: list[str] = []
+    if notes:
+        lines.extend(_notes(report))
+    lines.extend(_table(report, theme))
+    for release in report.releases:
+        if release.kept:
+            lines.append(f"kept by {release.id}: " + ", ".join(str(ref) for ref in release.kept))
+    for failed in report.having(Outcome.FAILED):
+        lines.extend(_failure(failed, theme))
+    lines.append(_counts(report))
+    return "\n".join(lines)
+
+
+def _notes(report: RunReport) -> Iterator[str]:
+    for release in report.having(Outcome.DONE):
+        if release.notes.strip():
+            yield f"NOTES of {release.id}:"
+            yield indented(sanitize(release.notes.strip("\n")))
+            yield ""
+
+
+def _table(report: RunReport, theme: Theme) -> Iterator[str]:
+    if not report.releases:
+        return
+    rows = [("RELEASE", "STATE", "REVISION", "DURATION", "WHY")]
+    rows.extend(
+        (
+            str(release.id),
+            _state(release),
+            str(release.revision or "-"),
+            duration(release.seconds) if release.seconds else "-",
+            _why(release),
+        )
+        for release in report.releases
+    )
+    header, *body = columns(rows)
+    yield theme.paint(header, "bold")
+    for release, line in zip(report.releases, body, strict=True):
+        yield theme.paint(line, STYLE_OF_OUTCOME[release.outcome])
+
+
+def _state(release: ReleaseReport) -> str:
+    return _STATES.get(release.outcome) or release.status or release.action
+
+
+def _why(release: ReleaseReport) -> str:
+    words = sanitize(release.reason).split("\n")[0][:160]
+    return f"{words} (because of {release.because_of})" if release.because_of else words
+
+
+def _failure(release: ReleaseReport, theme: Theme) -> Iterator[str]:
+    yield ""
+    where = f" in {release.failed_step}" if release.failed_step else ""
+    yield theme.paint(f"{release.id} failed{where}", "red")
+    if release.failure is not None:
+        failure = release.failure
+        error = ConfigError(failure.message, error_id=failure.error_id, span=failure.span, hint=failure.hint)
+        yield indented(error_view.render(error))
+
+
+def _counts(report: RunReport) -> str:
+    counts = [
+        f"{len(found)} {word}"
+        for outcome, word in (
+            (Outcome.DONE, "done"),
+            (Outcome.UNCHANGED, "unchanged"),
+            (Outcome.FAILED, "failed"),
+            (Outcome.SKIPPED, "skipped"),
+            (Outcome.UNTOUCHED, "not started"),
+        )
+        if (found := report.having(outcome))
+    ]
+    what = ", ".join(counts) or "nothing to do"
+    writes = plural(report.writes, "write") if report.writes else "nothing was written"
+    return f"{report.command} on {report.cluster}: {what}; {writes}; {duration(report.seconds)}"
+
+
+def render_tests(report: RunReport) -> str:
+    """Test results as `helm test` prints them, release by release."""
+    return "\n".join(line for release in report.releases for line in _tests(release))
+
+
+def _tests(release: ReleaseReport) -> Iterator[str]:
+    yield f"NAME: {release.id.name}"
+    yield f"LAST DEPLOYED: {release.last_deployed}"
+    yield f"NAMESPACE: {release.id.namespace}"
+    yield f"STATUS: {release.status}"
+    yield f"REVISION: {release.revision}"
+    yield f"DESCRIPTION: {release.description}"
+    for test in release.tests:
+        yield from _test(test)
+
+
+def _test(test: TestResult) -> Iterator[str]:
+    yield f"TEST SUITE:     {test.suite}"
+    yield f"Last Started:   {test.started}"
+    yield f"Last Completed: {test.completed}"
+    yield f"Phase:          {test.phase}"
+    for line in test.logs:
+        yield f"  {sanitize(line)}"
