@@ -1,0 +1,135 @@
+"""YAML text to located nodes, with aliases and anchors, as go-yaml's parser composes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from helmflow.core.limits import MAX_YAML_DEPTH
+
+
+class YamlError(ValueError):
+    """The text is not YAML, or not data. `str` is go-yaml's own text; `line` is 1-based, 0 when unknown."""
+
+    def __init__(self, message: str, *, line: int = 0) -> None:
+        super().__init__(message)
+        self.line = line
+
+
+@dataclass(slots=True, eq=False)
+class RawNode:
+    """A node as written. `children` alternate key and value in a mapping; an alias has its `target`."""
+
+    kind: Literal["scalar", "sequence", "mapping", "alias"]
+    line: int
+    column: int
+    end_line: int = 0
+    end_column: int = 0
+    value: str = ""
+    tag: str = ""
+    plain: bool = False
+    style: str = ""
+    children: list[RawNode] = field(default_factory=list)
+    target: RawNode | None = None
+    anchor: str = ""
+
+
+def documents(text: str | bytes) -> Iterator[RawNode]:
+    """The root node of each document; raises YamlError when the parser reaches a mistake."""
+    from yaml import _yaml
+    from yaml.error import MarkedYAMLError
+    from yaml.reader import ReaderError
+
+    parser = _yaml.CParser(encoded(text))
+    try:
+        while True:
+            root = _compose(parser)
+            if root is None:
+                return
+            yield root
+    except MarkedYAMLError as cause:
+        raise parse_error(cause) from None
+    except ReaderError as cause:
+        raise YamlError(f"yaml: {cause.reason}") from None
+    finally:
+        parser.dispose()
+
+
+def encoded(text: str | bytes) -> bytes:
+    """UTF-8 bytes, invalid ones as they were read."""
+    return text if isinstance(text, bytes) else text.encode("utf-8", "surrogateescape")
+
+
+def parse_error(cause: Any) -> YamlError:
+    """libyaml's mistake in go-yaml's words: its line counts from 0 for the parser and 1 for the scanner."""
+    from yaml.scanner import ScannerError
+
+    line = 0
+    if cause.problem_mark is not None and cause.problem_mark.line:
+        line = cause.problem_mark.line + (1 if isinstance(cause, ScannerError) else 0)
+    elif cause.context_mark is not None:
+        line = cause.context_mark.line
+    where = f"line {line}: " if line else ""
+    return YamlError(f"yaml: {where}{cause.problem or 'unknown problem parsing YAML content'}", line=line)
+
+
+def _compose(parser: Any) -> RawNode | None:
+    """The next document of a libyaml parser, without recursion."""
+    import yaml.events as events
+
+    anchors: dict[str, RawNode] = {}
+    open_nodes: list[RawNode] = []
+    root: RawNode | None = None
+    while True:
+        event = parser.get_event()
+        kind = type(event)
+        if kind is events.StreamEndEvent or event is None:
+            return None
+        if kind is events.StreamStartEvent:
+            continue
+        if kind is events.DocumentStartEvent:
+            if event.version not in (None, (1, 1)):
+                raise YamlError("yaml: found incompatible YAML document")
+            continue
+        if kind is events.DocumentEndEvent:
+            return root
+        if kind is events.SequenceEndEvent or kind is events.MappingEndEvent:
+            done = open_nodes.pop()
+            done.end_line, done.end_column = event.end_mark.line, event.end_mark.column
+            continue
+        node = _node(event, anchors)
+        if open_nodes:
+            open_nodes[-1].children.append(node)
+        else:
+            root = node
+        if node.kind in ("sequence", "mapping"):
+            open_nodes.append(node)
+            if len(open_nodes) > MAX_YAML_DEPTH:
+                raise YamlError(f"yaml: exceeded max depth of {MAX_YAML_DEPTH}", line=node.line + 1)
+
+
+def _node(event: Any, anchors: dict[str, RawNode]) -> RawNode:
+    """One event that opens or is a node."""
+    import yaml.events as events
+
+    start, end = event.start_mark, event.end_mark
+    place = {"line": start.line, "column": start.column, "end_line": end.line, "end_column": end.column}
+    kind = type(event)
+    if kind is events.AliasEvent:
+        target = anchors.get(event.anchor)
+        if target is None:
+            raise YamlError(f"yaml: unknown anchor '{event.anchor}' referenced", line=start.line + 1)
+        return RawNode("alias", **place, value=event.anchor, target=target)
+    anchor = event.anchor or ""
+    if kind is events.ScalarEvent:
+        node = RawNode(
+            "scalar", **place, value=event.value, tag=event.tag or "", plain=event.implicit[0],
+            style=event.style or "", anchor=anchor,
+        )  # fmt: skip
+    else:
+        name: Literal["sequence", "mapping"] = "sequence" if kind is events.SequenceStartEvent else "mapping"
+        node = RawNode(name, **place, tag=event.tag or "", anchor=anchor)
+    if anchor:
+        anchors[anchor] = node
+    return node
