@@ -153,6 +153,7 @@ class DeleteObjects:
 
     changes: tuple[Change, ...]
     kept: tuple[ObjectRef, ...] = ()
+    propagation: str = "Background"
     wait: bool = False
     timeout_s: float = 300.0
 
