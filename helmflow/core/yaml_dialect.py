@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from helmflow.core.yaml_locate import Node, locate
 from helmflow.core.yaml_nodes import YamlError
-from helmflow.core.yaml_read import load, load_all, load_native, load_native_all
+from helmflow.core.yaml_read import load, load_all, load_integers, load_native, load_native_all
 from helmflow.core.yaml_write import dump, dump_pretty
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "dump_pretty",
     "load",
     "load_all",
+    "load_integers",
     "load_native",
     "load_native_all",
     "locate",

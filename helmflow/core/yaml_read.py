@@ -43,6 +43,16 @@ def load_all(text: str | bytes) -> Iterator[Any]:
         raise YamlError(_PREFIX + str(error), line=error.line) from None
 
 
+def load_integers(text: str | bytes) -> Any:
+    """The first document as `load` reads it, but ints stay int: what Go makes text of in a string field."""
+    try:
+        for root in documents(text):
+            return _through_json(_Decoder().decode(root), scalar=_unchanged)
+    except YamlError as error:
+        raise YamlError(_PREFIX + str(error), line=error.line) from None
+    return None
+
+
 def load_native(text: str | bytes) -> Any:
     """The first document as go-yaml v3 reads it: ints stay int, yes and on stay text, dates are datetimes."""
     for root in documents(text):
@@ -424,7 +434,11 @@ def _contains(target: RawNode, alias: RawNode) -> bool:
     return start <= (alias.line, alias.column) < end
 
 
-def _through_json(value: Any) -> Any:
+def _unchanged(value: Any) -> Any:
+    return value
+
+
+def _through_json(value: Any, *, scalar: Callable[[Any], Any] = _as_json) -> Any:
     """What json.Marshal and json.Unmarshal make of go-yaml's value."""
     if type(value) is dict:
         out: dict[str, Any] = {}
@@ -433,15 +447,15 @@ def _through_json(value: Any) -> Any:
                 text = json_key(key)
             except YamlError as error:
                 raise YamlError(str(error) + go_syntax(item)) from None
-            out[text] = _through_json(item)
+            out[text] = _through_json(item, scalar=scalar)
         return out
     if type(value) is list:
-        return [_through_json(item) for item in value]
+        return [_through_json(item, scalar=scalar) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         from helmflow.core.go_json import format_float
 
         raise YamlError(f"json: unsupported value: {format_float(value)}")
-    return _as_json(value)
+    return scalar(value)
 
 
 def _resolved_tag(value: Any, text: str) -> str:
