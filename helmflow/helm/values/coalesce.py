@@ -2,11 +2,162 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from helmflow.core.errors import ChartError
+from helmflow.helm.chart.behaviour import HELM_4, Behaviour
 from helmflow.helm.chart.model import Chart
 
+Values = dict[str, Any]
+Warn = Callable[[str], None]
 
-def coalesce(chart: Chart, user: dict[str, Any]) -> dict[str, Any]:
-    """What templates see as .Values, as a new tree that they may change. Raises ChartError."""
-    raise NotImplementedError
+GLOBAL = "global"
+
+
+def coalesce(chart: Chart, user: Values, *, warn: Warn | None = None, behaviour: Behaviour = HELM_4) -> Values:
+    """What templates see as .Values, as a new tree that they may change: user values win, nulls delete defaults.
+
+    `.Values.sub` and the .Values of subchart `sub` are the same object, as in Helm. Raises ChartError.
+    """
+    return _Coalescing(warn or _ignore, keep_nulls=False, behaviour=behaviour).chart(chart, copied(user), "")
+
+
+def merge(chart: Chart, user: Values, *, warn: Warn | None = None, behaviour: Behaviour = HELM_4) -> Values:
+    """As `coalesce`, but every null stays: what import-values work on. Raises ChartError."""
+    return _Coalescing(warn or _ignore, keep_nulls=True, behaviour=behaviour).chart(chart, copied(user), "")
+
+
+def merge_tables(over: Values, under: Values) -> Values:
+    """`over`, changed in place: keys of `under` that it lacks are added, maps merged. Nulls count as values.
+
+    Where a map is only in `under`, the result shares it.
+    """
+    _Coalescing(_ignore, keep_nulls=True, behaviour=HELM_4).tables(over, under, "", keep_nulls=True)
+    return over
+
+
+def copied(value: Any) -> Any:
+    """A deep copy of a values tree; scalars are shared."""
+    if isinstance(value, dict):
+        return {
+            key: copied(item) if isinstance(item, dict | list) else item for key, item in value.items()
+        }
+    if isinstance(value, list):
+        return [copied(item) if isinstance(item, dict | list) else item for item in value]
+    return value
+
+
+def without_nulls(table: Values) -> Values:
+    """The same map, changed in place: null entries of it and of maps in it are gone."""
+    for key in [key for key, value in table.items() if value is None]:
+        del table[key]
+    for value in table.values():
+        if isinstance(value, dict):
+            without_nulls(value)
+    return table
+
+
+def _ignore(_: str) -> None:
+    pass
+
+
+class _Coalescing:
+    """One run: where warnings go and whether nulls stay. Trees given as `own` are changed in place."""
+
+    def __init__(self, warn: Warn, *, keep_nulls: bool, behaviour: Behaviour) -> None:
+        self._warn = warn
+        self._keep_nulls = keep_nulls
+        self._cleans = behaviour.cleans_default_nulls and not keep_nulls
+
+    def chart(self, chart: Chart, own: Values, prefix: str) -> Values:
+        """`own` completed by the chart's defaults, then every subchart's part of it by that subchart's."""
+        path = f"{prefix}.{chart.name}" if prefix else chart.name
+        self._defaults(chart, own, path)
+        for sub in chart.dependencies:
+            name = sub.name
+            part = own.setdefault(name, {})
+            if not isinstance(part, dict):
+                from helmflow.gotemplate import printf
+
+                raise ChartError(
+                    printf.sprintf("type mismatch on %s: %t", name, part),
+                    error_id="values.not-a-table",
+                    hint=f"{name} is a subchart: its values must be a table",
+                )
+            self._globals(part, own, path)
+            own[name] = self.chart(sub, part, path)
+        return own
+
+    def _defaults(self, chart: Chart, own: Values, path: str) -> None:
+        subcharts = {sub.name for sub in chart.dependencies}
+        for key, default in chart.own_values().items():
+            if key not in own:
+                if self._cleans:
+                    if default is None:
+                        continue
+                    if isinstance(default, dict) and chart.has_null_defaults:
+                        without_nulls(default)
+                own[key] = default
+                continue
+            value = own[key]
+            if value is None:
+                if not self._keep_nulls:
+                    del own[key]
+            elif isinstance(value, dict):
+                if isinstance(default, dict):
+                    # a subchart's part keeps its nulls: they still have that subchart's defaults to delete
+                    self.tables(value, default, f"{path}.{key}", keep_nulls=self._keep_nulls or key in subcharts)
+                elif default is not None:
+                    self._warn(f"skipped value for {path}.{key}: Not a table.")
+
+    def tables(self, over: Values, under: Values, path: str, *, keep_nulls: bool) -> None:
+        """`over` completed by `under`, both maps. A null in `over` deletes itself and what is below it; over nothing,
+        or over another null, it stays."""
+        cleans = self._cleans and not keep_nulls
+        for key, below in under.items():
+            if key not in over:
+                if cleans:
+                    if below is None:
+                        continue
+                    if isinstance(below, dict):
+                        without_nulls(below)
+                over[key] = below
+                continue
+            value = over[key]
+            if value is None:
+                if not keep_nulls and below is not None:
+                    del over[key]
+            elif isinstance(below, dict):
+                if isinstance(value, dict):
+                    self.tables(value, below, f"{path}.{key}" if path else key, keep_nulls=keep_nulls)
+                else:
+                    self._warn(f"cannot overwrite table with non table for {path}.{key}")
+            elif isinstance(value, dict) and below is not None:
+                self._warn(f"destination for {path}.{key} is a table. Ignoring non-table value")
+
+    def _globals(self, part: Values, own: Values, path: str) -> None:
+        """The parent's globals into a subchart's: the parent wins, maps are merged, maps inside maps are shared."""
+        target = part.get(GLOBAL, {})
+        source = own.get(GLOBAL, {})
+        if not isinstance(target, dict):
+            self._warn(f"skipping globals because destination {GLOBAL} is not a table.")
+            return
+        if not isinstance(source, dict):
+            self._warn(f"skipping globals because source {GLOBAL} is not a table.")
+            return
+        for key, value in source.items():
+            if isinstance(value, dict):
+                if key not in target:
+                    target[key] = dict(value)
+                elif isinstance(target[key], dict):
+                    shared = dict(value)
+                    self.tables(shared, target[key], f"{path}.{key}", keep_nulls=True)
+                    target[key] = shared
+                else:
+                    self._warn(f'Conflict: cannot merge map onto non-map for "{key}". Skipping.')
+            elif isinstance(target.get(key), dict):
+                self._warn(f"key {key} is table. Skipping")
+            else:
+                target[key] = value
+        part[GLOBAL] = target

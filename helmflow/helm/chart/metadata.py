@@ -1,0 +1,253 @@
+"""Chart.yaml, requirements.yaml and lock files to Metadata: Go's decoding rules, error texts and Helm's checks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, NoReturn
+
+from helmflow.core import semver, yaml_dialect
+from helmflow.core.errors import ChartError
+from helmflow.helm.chart.model import Dependency, Lock, Maintainer, Metadata
+
+_Fields = Mapping[str, tuple[str, str]]
+
+# key in the file -> (attribute, Go type)
+_MAINTAINER: _Fields = {"name": ("name", "string"), "email": ("email", "string"), "url": ("url", "string")}
+_DEPENDENCY: _Fields = {
+    "name": ("name", "string"),
+    "version": ("version", "string"),
+    "repository": ("repository", "string"),
+    "condition": ("condition", "string"),
+    "tags": ("tags", "[]string"),
+    "enabled": ("enabled", "bool"),
+    "import-values": ("import_values", "[]interface {}"),
+    "alias": ("alias", "string"),
+}
+_METADATA: _Fields = {
+    "name": ("name", "string"),
+    "home": ("home", "string"),
+    "sources": ("sources", "[]string"),
+    "version": ("version", "string"),
+    "description": ("description", "string"),
+    "keywords": ("keywords", "[]string"),
+    "maintainers": ("maintainers", "[]*v2.Maintainer"),
+    "icon": ("icon", "string"),
+    "apiVersion": ("api_version", "string"),
+    "condition": ("condition", "string"),
+    "tags": ("tags", "string"),
+    "appVersion": ("app_version", "string"),
+    "deprecated": ("deprecated", "bool"),
+    "annotations": ("annotations", "map[string]string"),
+    "kubeVersion": ("kube_version", "string"),
+    "dependencies": ("dependencies", "[]*v2.Dependency"),
+    "type": ("type", "string"),
+}
+_LOCK: _Fields = {
+    "generated": ("generated", "string"),
+    "digest": ("digest", "string"),
+    "dependencies": ("dependencies", "[]*v2.Dependency"),
+}
+_STRUCTS: Mapping[str, tuple[_Fields, Callable[..., Any]]] = {
+    "v2.Maintainer": (_MAINTAINER, Maintainer),
+    "v2.Dependency": (_DEPENDENCY, Dependency),
+    "v2.Metadata": (_METADATA, Metadata),
+    "v2.Lock": (_LOCK, Lock),
+}
+_SANITISED = ("name", "description", "home", "icon", "condition", "tags", "app_version", "kube_version")
+_ALIAS = re.compile(r"[a-zA-Z0-9_-]+")
+
+
+def read_metadata(text: bytes, *, source: str, onto: Metadata | None = None) -> Metadata:
+    """The metadata in `text`; keys that it has replace those of `onto`. Raises ChartError naming `source`."""
+    fields = _read("v2.Metadata", text, source)
+    return replace(onto or Metadata(), **fields)
+
+
+def read_lock(text: bytes, *, source: str) -> Lock:
+    """The lock in `text`. Raises ChartError naming `source`."""
+    return Lock(**_read("v2.Lock", text, source))
+
+
+def validate(metadata: Metadata) -> Metadata:
+    """The metadata with its texts cleaned, if Helm would accept it. Raises ChartError."""
+    clean = replace(
+        metadata,
+        **{name: sanitise(getattr(metadata, name)) for name in _SANITISED},
+        sources=tuple(map(sanitise, metadata.sources)),
+        keywords=tuple(map(sanitise, metadata.keywords)),
+    )
+    if not clean.api_version:
+        _refuse("chart.metadata.apiVersion is required")
+    if not clean.name:
+        _refuse("chart.metadata.name is required")
+    if clean.name in (".", ".."):
+        _refuse(f'chart.metadata.name "{clean.name}" is not allowed')
+    if "/" in clean.name:
+        _refuse(f"chart.metadata.name {_quoted(clean.name)} is invalid")
+    if not clean.version:
+        _refuse("chart.metadata.version is required")
+    if not semver.is_version(clean.version):
+        _refuse(f"chart.metadata.version {_quoted(clean.version)} is invalid")
+    if clean.type not in ("", "application", "library"):
+        _refuse("chart.metadata.type must be application or library")
+    maintainers = tuple(_valid_maintainer(maintainer) for maintainer in clean.maintainers)
+    return replace(clean, maintainers=maintainers, dependencies=_valid_dependencies(clean.dependencies))
+
+
+def sanitise(text: str) -> str:
+    """Spaces of every kind become a blank; what cannot be printed goes."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(" " if c.isspace() else c for c in text if c.isspace() or c.isprintable())
+
+
+def go_number(value: float) -> str:
+    """A number as Go writes it into a string field: FormatInt or FormatFloat(v, 'g', -1, 64)."""
+    if isinstance(value, int):
+        return str(value)
+    from helmflow.gotemplate import printf
+
+    return printf.sprint(value)
+
+
+def _valid_maintainer(maintainer: Maintainer | None) -> Maintainer:
+    if maintainer is None:
+        _refuse("maintainers must not contain empty or null nodes")
+    return Maintainer(sanitise(maintainer.name), sanitise(maintainer.email), sanitise(maintainer.url))
+
+
+def _valid_dependencies(dependencies: tuple[Dependency | None, ...]) -> tuple[Dependency, ...]:
+    seen: set[str] = set()
+    valid = []
+    for dependency in dependencies:
+        if dependency is None:
+            _refuse("dependencies must not contain empty or null nodes")
+        clean = replace(
+            dependency,
+            name=sanitise(dependency.name),
+            version=sanitise(dependency.version),
+            repository=sanitise(dependency.repository),
+            condition=sanitise(dependency.condition),
+            tags=tuple(map(sanitise, dependency.tags)),
+        )
+        if clean.alias and not _ALIAS.fullmatch(clean.alias):
+            _refuse(f"dependency {_quoted(clean.name)} has disallowed characters in the alias")
+        key = clean.alias or clean.name
+        if key in seen:
+            # the recorded text ends here; Helm's longer one gives the same advice as this hint
+            _refuse(
+                f"more than one dependency with name or alias {_quoted(key)}",
+                hint="give dependencies on the same chart different aliases",
+            )
+        seen.add(key)
+        valid.append(clean)
+    return tuple(valid)
+
+
+def _refuse(message: str, *, hint: str = "") -> NoReturn:
+    raise ChartError(f"validation: {message}", error_id="chart.metadata", hint=hint)
+
+
+def _quoted(text: str) -> str:
+    from helmflow.gotemplate import printf
+
+    return printf.sprintf("%q", text)
+
+
+class _Mismatch(Exception):
+    """A value of the wrong JSON type; Go reports the first and reads on, so nothing else can fail first."""
+
+
+def _read(struct: str, text: bytes, source: str) -> dict[str, Any]:
+    try:
+        document = yaml_dialect.load_integers(text)
+        return _struct(struct, document, path=())
+    except yaml_dialect.YamlError as error:
+        message = str(error)
+    except _Mismatch as error:
+        message = f"error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {error}"
+    raise ChartError(f"cannot load {source}: {message}", error_id="chart.metadata-syntax")
+
+
+def _struct(struct: str, value: Any, path: tuple[str, ...]) -> dict[str, Any]:
+    """Attributes by name, for the keys that `value` has; a null changes nothing."""
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        where = f"Go struct field {path[0]}.{'.'.join(path[1:])}" if path else "Go value"
+        raise _Mismatch(f"{json_type(value)} into {where} of type {struct}")
+    fields, _ = _STRUCTS[struct]
+    folded = {key.lower(): entry for key, entry in fields.items()}
+    owner = struct.partition(".")[2]
+    found: dict[str, Any] = {}
+    for key in sorted(value):
+        entry = fields.get(key) or folded.get(key.lower())
+        if entry is None:
+            continue
+        attribute, go_type = entry
+        name = key if key in fields else next(k for k in fields if k.lower() == key.lower())
+        inner = (owner, *path[1:], name)
+        item = value[key]
+        if item is None:
+            if not go_type.startswith(("[]", "map")):
+                continue
+            item = {} if go_type.startswith("map") else []
+        found[attribute] = _value(go_type, item, inner)
+    return found
+
+
+def _value(go_type: str, value: Any, path: tuple[str, ...]) -> Any:
+    match go_type:
+        case "string":
+            if value is None:
+                return ""
+            if isinstance(value, str):
+                return value
+            if isinstance(value, bool):
+                return "true" if value else "false"
+            if isinstance(value, int | float):
+                return go_number(value)
+        case "bool":
+            if isinstance(value, bool):
+                return value
+        case "interface {}":
+            return _floats(value)
+        case "map[string]string":
+            if isinstance(value, dict):
+                return {key: _value("string", item, path) for key, item in sorted(value.items())}
+        case _ if go_type.startswith("[]"):
+            if isinstance(value, list):
+                element = go_type[2:]
+                if element.startswith("*"):
+                    struct = element[1:]
+                    make = _STRUCTS[struct][1]
+                    return tuple(None if v is None else make(**_struct(struct, v, path)) for v in value)
+                return tuple(_value(element, item, path) for item in value)
+    raise _Mismatch(f"{json_type(value)} into Go struct field {path[0]}.{'.'.join(path[1:])} of type {go_type}")
+
+
+def _floats(value: Any) -> Any:
+    """Numbers in untyped places are float64."""
+    if isinstance(value, dict):
+        return {key: _floats(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_floats(item) for item in value]
+    if isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    return value
+
+
+def json_type(value: Any) -> str:
+    match value:
+        case dict():
+            return "object"
+        case list():
+            return "array"
+        case str():
+            return "string"
+        case bool():
+            return "bool"
+        case _:
+            return "number"
