@@ -55,6 +55,7 @@ class GoError(GoObject):
     __slots__ = ("text",)
     go_type: ClassVar[str] = "*errors.errorString"
     go_kind: ClassVar[str] = "ptr"
+    go_fields: ClassVar[Mapping[str, str]] = {"s": "text"}
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -130,6 +131,12 @@ class StringSlice(list[Any]):
     """Go's []string."""
 
     go_type: ClassVar[str] = "[]string"
+
+
+class NilSlice(list[Any]):
+    """A nil []interface {}: empty, equal to nil, null in JSON and YAML."""
+
+    go_type: ClassVar[str] = "[]interface {}"
 
 
 class IntSlice(list[Any]):
