@@ -62,5 +62,6 @@ def compatible(outer: Sequence[Selector], inner: Sequence[Selector]) -> bool:
 
 
 def _agree(a: Selector, b: Selector) -> bool:
-    wanted = dict(a.required)
-    return all(wanted.get(key, value) == value for key, value in b.required)
+    return not any(
+        key == other and value != wanted for key, value in a.required for other, wanted in b.required
+    )
