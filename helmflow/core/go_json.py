@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from helmflow.core.limits import MAX_DATA_DEPTH
 
 
 class JsonError(ValueError):
@@ -313,4 +312,4 @@ def _read(text: str) -> Any:
             pass
     from helmflow.core.go_json_scan import scan
 
-    return scan(text, MAX_DATA_DEPTH)
+    return scan(text)

@@ -6,6 +6,8 @@ import math
 import re
 from typing import Any, Final
 
+from helmflow.core.limits import MAX_DATA_DEPTH
+
 _SPACE: Final = " \t\r\n"
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 _HEX4: Final = re.compile(r"[0-9a-fA-F]{4}")
@@ -15,11 +17,11 @@ _SIMPLE: Final = {
 _END: Final = "unexpected end of JSON input"
 
 
-def scan(text: str, max_depth: int) -> Any:
+def scan(text: str) -> Any:
     """The value of `text`. Raises JsonError with Go's text for syntax first, for numbers out of range after."""
     from helmflow.core.go_json import JsonError
 
-    scanner = _Scanner(text, max_depth, JsonError)
+    scanner = _Scanner(text, MAX_DATA_DEPTH, JsonError)
     scanner.space()
     value = scanner.value("looking for beginning of value", 0)
     scanner.space()
@@ -28,6 +30,21 @@ def scan(text: str, max_depth: int) -> Any:
     if scanner.too_large:
         raise JsonError(f"json: cannot unmarshal number {scanner.too_large} into Go value of type float64")
     return value
+
+
+def scan_prefix(text: str) -> tuple[Any, int]:
+    """The first value of `text` and how much of it was read, as json.Decoder does."""
+    from helmflow.core.go_json import JsonError
+
+    scanner = _Scanner(text, MAX_DATA_DEPTH, JsonError)
+    scanner.space()
+    try:
+        value = scanner.value("looking for beginning of value", 0)
+    except JsonError as error:
+        raise JsonError("unexpected EOF" if str(error) == _END else str(error)) from None
+    if scanner.too_large:
+        raise JsonError(f"json: cannot unmarshal number {scanner.too_large} into Go value of type float64")
+    return value, scanner.at
 
 
 class _Scanner:
