@@ -99,10 +99,12 @@ def _run_exec(who: Credentials, target: Target) -> tuple[Proof, datetime | None]
     name = str(plugin.get("command") or "")
     try:
         folder = str(who.folder) if who.folder else None
-        provider = ExecProvider(
-            ConfigNode("exec", dict(plugin)), folder, ConfigNode("cluster", dict(target.raw_cluster))
+        provider = ExecProvider(  # type: ignore[no-untyped-call]
+            ConfigNode("exec", dict(plugin)),
+            folder,
+            ConfigNode("cluster", dict(target.raw_cluster)),  # type: ignore[no-untyped-call]
         )
-        status = provider.run()
+        status = provider.run()  # type: ignore[no-untyped-call]
     except (ConfigException, OSError) as cause:
         hint = str(plugin.get("installHint") or f"run {name!r} yourself to see what is wrong with it")
         raise _failed(f"the credential plugin {name!r} failed: {cause}", hint=hint) from cause
@@ -130,9 +132,9 @@ def _ask_provider(target: Target) -> Proof:
         "users": [{"name": "u", "user": {"auth-provider": target.credentials.auth_provider}}],
     }
     name = str((target.credentials.auth_provider or {}).get("name") or "")
-    loader = KubeConfigLoader(entry, config_base_path=str(target.credentials.folder or ""))
+    loader = KubeConfigLoader(entry, config_base_path=str(target.credentials.folder or ""))  # type: ignore[no-untyped-call]
     try:
-        loader._load_authentication()
+        loader._load_authentication()  # type: ignore[no-untyped-call]
         token = getattr(loader, "token", "")
     except (ConfigException, OSError, ValueError, KeyError, TypeError, AttributeError) as cause:
         raise _failed(f"the auth provider {name!r} failed: {cause}") from cause

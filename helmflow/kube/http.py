@@ -11,10 +11,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
-from urllib.request import getproxies_environment, proxy_bypass_environment
+from urllib.request import getproxies, proxy_bypass
 
 import urllib3
-from urllib3.exceptions import HTTPError, NewConnectionError, ProxyError, SSLError, TimeoutError
+from urllib3.exceptions import HTTPError, NewConnectionError, ProxyError, SSLError
+from urllib3.exceptions import TimeoutError as HttpTimeout
 
 from helmflow.core.clock import Clock, SystemClock
 from helmflow.core.errors import ClusterError, ConfigError
@@ -135,7 +136,7 @@ def unreachable(server: str, cause: Exception) -> ClusterError:
         )
     if isinstance(cause, NewConnectionError):
         detail = text.rpartition(": ")[2]
-    elif isinstance(cause, TimeoutError):
+    elif isinstance(cause, HttpTimeout | TimeoutError):
         detail = "no answer in time"
     elif isinstance(cause, ProxyError):
         detail = f"the proxy does not let us through: {_short(text)}"
@@ -223,8 +224,8 @@ def _load_certificate(context: ssl.SSLContext, certificate: bytes, key: bytes) -
 def _proxy(target: Target, scheme: str, host: str) -> str:
     if target.proxy_url:
         return target.proxy_url
-    found = getproxies_environment()
-    if not found or proxy_bypass_environment(host, found):
+    found = getproxies()
+    if not found or proxy_bypass(host):
         return ""
     return found.get(scheme) or found.get("all") or ""
 
