@@ -206,6 +206,11 @@ def rfc3339(moment: datetime) -> str:
     return f"{text}{sign}{minutes // 60:02d}:{minutes % 60:02d}"
 
 
+def empty_list(value: Any) -> str:
+    """An empty list's JSON: a nil slice (`go_nil`) is null."""
+    return "null" if getattr(value, "go_nil", False) else "[]"
+
+
 def plain_value(value: Any) -> Any:
     """What an object says its JSON is (its `go_json` method), else JsonError as Go says it for functions."""
     method = getattr(value, "go_json", None)
@@ -232,7 +237,7 @@ def _write(value: Any, add: Callable[[str], None], quote: Callable[[str], str]) 
             add(opener)
             _write(item, add, quote)
             opener = ","
-        add("[]" if opener == "[" else "]")
+        add(empty_list(value) if opener == "[" else "]")
     else:
         text = _scalar(value, quote)
         if text is None:
@@ -258,7 +263,7 @@ def _write_indented(
         add(margin + "}")
     elif isinstance(value, (list, tuple)):
         if not value:
-            add("[]")
+            add(empty_list(value))
             return
         opener = "[" + inner
         for item in value:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from helmflow.core.go_json import (
     JsonError,
+    empty_list,
     format_float,
     format_json_float,
     plain_value,
@@ -324,7 +325,7 @@ def _write_value(value: Any, indent: int, add: Callable[[str], None], head: str)
         if value:
             _write_list(value, indent, add, head)
         else:
-            add(head + "[]\n")
+            add(head + empty_list(value) + "\n")
     elif kind is str:
         add(head + _string(value, len(head), indent - 2 if not head else indent))
     else:
@@ -416,7 +417,7 @@ def _write_other_entry(label: str, item: Any, indent: int, add: Callable[[str], 
             add(label + "\n")
             _write_list(item, indent, add, "")
         else:
-            add(label + " []\n")
+            add(f"{label} {empty_list(item)}\n")
     else:
         try:
             add(f"{label} {_other(item, column, indent)}")
@@ -445,7 +446,7 @@ def _write_list(value: Any, indent: int, add: Callable[[str], None], head: str) 
             if item:
                 _write_list(item, indent + 2, add, lead + "- ")
             else:
-                add(lead + "- []\n")
+                add(f"{lead}- {empty_list(item)}\n")
         else:
             try:
                 add(f"{lead}- {_other(item, indent + 2, indent)}")
@@ -463,7 +464,7 @@ def _write_explicit(key: str, item: Any, indent: int, add: Callable[[str], None]
     elif isinstance(item, (list, tuple)) and item:
         _write_list(item, indent + 2, add, head)
     elif isinstance(item, (dict, list, tuple)):
-        add(head + ("{}\n" if isinstance(item, dict) else "[]\n"))
+        add(head + ("{}" if isinstance(item, dict) else empty_list(item)) + "\n")
     elif isinstance(item, str):
         add(head + _string(item, indent + 2, indent))
     else:

@@ -137,6 +137,7 @@ class NilSlice(list[Any]):
     """A nil []interface {}: empty, equal to nil, null in JSON and YAML."""
 
     go_type: ClassVar[str] = "[]interface {}"
+    go_nil: ClassVar[bool] = True
 
 
 class IntSlice(list[Any]):

@@ -11,7 +11,18 @@ from helmflow.gotemplate.functions import Function
 @cache
 def functions() -> MappingProxyType[str, Function]:
     """Every sprig function by name; heavy libraries load when a function that needs them is called."""
-    from helmflow.sprig import defaults
+    from helmflow.sprig import (
+        casing,
+        defaults,
+        dicts,
+        encoding,
+        lists,
+        network,
+        numbers,
+        paths,
+        reflection,
+        text,
+    )
 
-    families = (defaults,)
+    families = (casing, defaults, dicts, encoding, lists, network, numbers, paths, reflection, text)
     return MappingProxyType({name: one for family in families for name, one in family.FUNCTIONS.items()})
