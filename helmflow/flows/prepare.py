@@ -1,0 +1,240 @@
+"""Load, select, fetch, layer values: state files -> releases with their charts and values, before any cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from helmflow.core.errors import ConfigError, HelmflowError
+from helmflow.core.events import ChartFetched, Emit
+from helmflow.core.ids import ReleaseId
+from helmflow.execute.pool import Skipped, Work, run_all
+from helmflow.execute.schedule import Schedule
+from helmflow.flows.options import NeedsMode
+from helmflow.flows.session import Session
+from helmflow.state.load import LoadRequest, load_desired
+from helmflow.state.model import DesiredState, Presence, Release
+
+if TYPE_CHECKING:
+    from helmflow.helm.chart.model import Chart
+    from helmflow.providers.charts.fetch import ChartFetcher, FetchedChart
+    from helmflow.state.values import ResolvedValues
+
+MAX_WORKERS = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """The releases that a command is about, in the order of the files, and the needs among them."""
+
+    desired: DesiredState
+    releases: tuple[Release, ...]
+    needs: Mapping[ReleaseId, frozenset[ReleaseId]]
+
+    @property
+    def order(self) -> tuple[ReleaseId, ...]:
+        """Every release after what it needs; the files' order among equals."""
+        schedule = Schedule(
+            {release.id: self.needs.get(release.id, frozenset()) for release in self.releases}
+        )
+        found: list[ReleaseId] = []
+        while not schedule.done:
+            node = schedule.ready()[0]
+            schedule.start(node)
+            schedule.finish(node)
+            found.append(node)
+        return tuple(found)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A wanted release with everything that rendering it takes but the cluster."""
+
+    release: Release
+    chart: Chart
+    values: ResolvedValues
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preparation:
+    """Every chosen release; those to be absent have no chart."""
+
+    chosen: Chosen
+    prepared: Mapping[ReleaseId, Prepared] = field(default_factory=dict)
+
+
+class _ChartNode(NamedTuple):
+    """A chart to fetch: what forty releases may share."""
+
+    chart: str
+    version: str
+    base_dir: str
+    devel: bool
+
+
+def load(session: Session, command: str) -> DesiredState:
+    """Every release of the files for the chosen environment."""
+    state = session.options.state
+    request = LoadRequest(
+        file=state.file,
+        environment=state.environment,
+        selectors=state.selectors,
+        namespace=state.namespace,
+        kube_context=session.options.cluster.context,
+        chart=state.chart,
+        state_values_set=state.state_values_set,
+        state_values_set_string=state.state_values_set_string,
+        state_values_files=state.state_values_files,
+        allow_no_matching_release=state.allow_no_matching_release,
+        command=command,
+        cwd=state.cwd or Path.cwd(),
+        env=dict(session.environ),
+    )
+    return load_desired(request, session.emit)
+
+
+def choose(session: Session, desired: DesiredState, mode: NeedsMode | None = None) -> Chosen:
+    """The selected releases, with or without what they need. Raises ConfigError for needs that may not be left out."""
+    selected = [release for release in desired.chosen if release.presence is not Presence.DISABLED]
+    if not any(release.needs for release in desired.releases):
+        return Chosen(desired=desired, releases=tuple(selected), needs={r.id: frozenset() for r in selected})
+    from helmflow.state.graph import ReleaseGraph
+
+    graph = ReleaseGraph.of(desired.releases)
+    wanted = mode or session.options.state.needs
+    ids = {release.id for release in selected}
+    if wanted is NeedsMode.REQUIRE:
+        _refuse_missing(selected, ids)
+    if wanted in (NeedsMode.INCLUDE, NeedsMode.INCLUDE_TRANSITIVE):
+        ids |= graph.closure(ids)
+    chosen = tuple(release for release in desired.releases if release.id in ids)
+    return Chosen(desired=desired, releases=chosen, needs=graph.among(ids))
+
+
+def prepare(session: Session, chosen: Chosen, fetcher: ChartFetcher | None = None) -> Preparation:
+    """Fetch every chart once and layer every release's values, as much at once as `concurrency` allows.
+
+    Raises the first failure in the files' order; several configuration mistakes are raised together.
+    """
+    wanted = [release for release in chosen.releases if release.presence is Presence.PRESENT]
+    if not wanted:
+        return Preparation(chosen=chosen)
+    worker = _Worker(session, chosen.desired, fetcher or _fetcher(chosen.desired))
+    needs: dict[object, list[object]] = {}
+    for release in wanted:
+        node = _chart_node(release)
+        needs.setdefault(node, [])
+        needs[release.id] = [node]
+    worker.releases = {release.id: release for release in wanted}
+    run_all(
+        Schedule(needs),
+        Work(worker.run, lambda failure: failure == (), worker.ended, worker.skipped),
+        session.emit,
+        workers=session.options.running.concurrency or MAX_WORKERS,
+        cancel=session.cancel,
+    )
+    session.cancel.check()
+    worker.raise_failures(needs)
+    return Preparation(
+        chosen=chosen, prepared={release.id: worker.prepared[release.id] for release in wanted}
+    )
+
+
+class _Worker:
+    """What the pool runs: charts are fetched and loaded, then the releases that use them get their values."""
+
+    def __init__(self, session: Session, desired: DesiredState, fetcher: ChartFetcher) -> None:
+        self._session = session
+        self._desired = desired
+        self._fetcher = fetcher
+        self.releases: dict[ReleaseId, Release] = {}
+        self.charts: dict[_ChartNode, Chart] = {}
+        self.prepared: dict[ReleaseId, Prepared] = {}
+        self.failures: dict[object, HelmflowError] = {}
+
+    def run(self, node: object, emit: Emit) -> tuple[HelmflowError, ...]:
+        """() where it went well, else the failure."""
+        try:
+            if isinstance(node, _ChartNode):
+                self.charts[node] = self._load(node, emit)
+            else:
+                assert isinstance(node, ReleaseId)
+                self.prepared[node] = self._prepare(self.releases[node])
+        except HelmflowError as failure:
+            return (failure,)
+        return ()
+
+    def ended(self, node: object, result: tuple[HelmflowError, ...]) -> None:
+        """Keep a failure for the end: independent mistakes are reported together."""
+        for failure in result:
+            self.failures[node] = failure
+
+    def skipped(self, skipped: Skipped[object]) -> None:
+        """A release whose chart could not be had: its chart's failure says all."""
+
+    def raise_failures(self, order: Iterable[object]) -> None:
+        """Raise what failed, in the order of the files."""
+        failed = [self.failures[node] for node in order if node in self.failures]
+        if not failed:
+            return
+        if all(isinstance(failure, ConfigError) for failure in failed) and len(failed) > 1:
+            raise ConfigError.collect([mistake for failure in failed for mistake in failure.mistakes])
+        raise failed[0]
+
+    def _load(self, node: _ChartNode, emit: Emit) -> Chart:
+        from helmflow.helm.chart.load import load as load_chart
+
+        started = self._session.clock.monotonic()
+        fetched: FetchedChart = self._fetcher.fetch(
+            node.chart, node.version, Path(node.base_dir), devel=node.devel
+        )
+        chart = load_chart(fetched.path)
+        emit(
+            ChartFetched(
+                chart=node.chart,
+                version=chart.metadata.version,
+                seconds=self._session.clock.monotonic() - started,
+                cached=fetched.cached,
+            )
+        )
+        return chart
+
+    def _prepare(self, release: Release) -> Prepared:
+        from helmflow.state.values import CommandValues, layer
+
+        given = self._session.options.render
+        command = CommandValues(
+            values_files=given.values_files,
+            sets=given.sets,
+            set_strings=given.set_strings,
+            set_jsons=given.set_jsons,
+            set_files=given.set_files,
+            set_literals=given.set_literals,
+        )
+        values = layer(self._desired, release, command)
+        return Prepared(release=release, chart=self.charts[_chart_node(release)], values=values)
+
+
+def _chart_node(release: Release) -> _ChartNode:
+    return _ChartNode(release.chart, release.version, str(release.base_dir), bool(release.options.devel))
+
+
+def _fetcher(desired: DesiredState) -> ChartFetcher:
+    from helmflow.providers.charts.fetch import ChartFetcher
+
+    return ChartFetcher(desired.repositories)
+
+
+def _refuse_missing(selected: list[Release], ids: set[ReleaseId]) -> None:
+    for release in selected:
+        for need in release.needs:
+            if need.id not in ids:
+                raise ConfigError(
+                    f'release "{release.id}" depends on "{need.id}" which does not match the selectors. '
+                    f'Please add a selector like "--selector name={need.id.name}", or indicate whether to skip '
+                    "(--skip-needs) or include (--include-needs) these dependencies",
+                    error_id="state.need-not-selected",
+                    span=need.span or release.span,
+                )

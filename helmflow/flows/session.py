@@ -1,0 +1,172 @@
+"""Session: the composition root. Opens clusters and wires what a command needs; the only chooser of a Transport."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from helmflow.core.clock import Clock, SystemClock
+from helmflow.core.events import Emit
+from helmflow.execute.cancel import CancelToken
+from helmflow.flows.options import ClusterOptions, RunOptions
+
+if TYPE_CHECKING:
+    from helmflow.helm.release.store import Driver
+    from helmflow.kube.client import KubeClient
+    from helmflow.kube.transport import Transport
+    from helmflow.state.model import DesiredState, Release
+
+EMBEDDED: Final = "embedded"
+
+OpenTransport = Callable[[str, ClusterOptions], "OpenedTransport"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedTransport:
+    """A way to a cluster: its transport, the context's name and namespace, and what a discovery cache is keyed by."""
+
+    transport: Transport
+    context: str
+    namespace: str
+    server: str
+    identity: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """One cluster of a run. `name` is how people know it; `namespace` is where releases go that name none."""
+
+    client: KubeClient
+    context: str
+    namespace: str
+    name: str
+    driver: Driver
+
+
+@dataclass(slots=True, kw_only=True)
+class Session:
+    """What one command works with: its options, where events go, the clock, the cancel token and opened clusters."""
+
+    options: RunOptions
+    emit: Emit
+    clock: Clock = field(default_factory=SystemClock)
+    cancel: CancelToken = field(default_factory=CancelToken)
+    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    opener: OpenTransport | None = None
+    clusters: dict[str, Cluster] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def cluster(self, context: str) -> Cluster:
+        """The cluster of a context ("": kubeconfig's current one), opened once. `--kube-context` overrides all."""
+        wanted = self.options.cluster.context or context
+        with self._lock:
+            if wanted not in self.clusters:
+                self.clusters[wanted] = open_cluster(
+                    wanted, self.options.cluster, self.clock, self.environ, self.opener
+                )
+            return self.clusters[wanted]
+
+    def cluster_of(self, desired: DesiredState, release: Release) -> Cluster:
+        """The cluster that a release is for: its own context, else its file's, else its environment's."""
+        file = desired.file_of(release)
+        return self.cluster(release.context or file.kube_context or file.environment.kube_context)
+
+    @property
+    def writes(self) -> int:
+        """Requests so far that changed a cluster."""
+        return sum(cluster.client.counter.writes for cluster in self.clusters.values())
+
+    @property
+    def requests(self) -> int:
+        """All requests so far."""
+        return sum(cluster.client.counter.requests for cluster in self.clusters.values())
+
+
+def open_cluster(
+    context: str,
+    options: ClusterOptions,
+    clock: Clock,
+    environ: Mapping[str, str],
+    opener: OpenTransport | None = None,
+) -> Cluster:
+    """The cluster of `context`: "embedded" is the one in this process, everything else comes from kubeconfig.
+
+    Raises ConfigError where neither kubeconfig nor context says which cluster is meant; the embedded cluster is
+    never a silent fallback.
+    """
+    from helmflow.core.paths import cache_home
+    from helmflow.helm.release.store import Driver
+    from helmflow.kube.client import KubeClient
+    from helmflow.kube.discovery import DiscoveryCache
+
+    if opener is not None:
+        opened = opener(context, options)
+    elif context == EMBEDDED:
+        opened = _embedded(clock)
+    else:
+        opened = _kubeconfig(context, options, clock, environ)
+    cache = DiscoveryCache(cache_home() / "discovery", opened.identity) if opened.identity else None
+    return Cluster(
+        client=KubeClient(opened.transport, clock=clock, user_agent="helmflow", cache=cache),
+        context=opened.context,
+        namespace=opened.namespace or "default",
+        name=f"{opened.context} ({opened.server})" if opened.server else opened.context,
+        driver=Driver.named(options.storage_driver or environ.get("HELM_DRIVER", "")),
+    )
+
+
+@contextmanager
+def session_for(options: RunOptions, emit: Emit, given: Session | None = None) -> Iterator[Session]:
+    """The session that a flow works with: the given one, else a new one that listens to signals."""
+    if given is not None:
+        yield given
+        return
+    from helmflow.core.events import Cancelling
+    from helmflow.execute.cancel import watching_signals
+
+    token = CancelToken()
+    token.on_cancel(lambda: emit(Cancelling(signal=token.signal)))
+    with watching_signals(token):
+        yield Session(options=options, emit=emit, cancel=token)
+
+
+def _embedded(clock: Clock) -> OpenedTransport:
+    from helmflow.core.paths import state_home
+    from helmflow.embedded.server import ApiServer
+    from helmflow.embedded.transport import InProcessTransport
+
+    folder = state_home() / "embedded"
+    folder.mkdir(parents=True, exist_ok=True)
+    return OpenedTransport(
+        transport=InProcessTransport(ApiServer(folder / "cluster.db", clock)),
+        context=EMBEDDED,
+        namespace="",
+        server="simulated, in this process",
+    )
+
+
+def _kubeconfig(
+    context: str, options: ClusterOptions, clock: Clock, environ: Mapping[str, str]
+) -> OpenedTransport:
+    from dataclasses import replace
+
+    from helmflow.kube import kubeconfig
+    from helmflow.kube.http import HttpTransport
+
+    overrides = kubeconfig.Overrides.from_environment(environ)
+    if options.as_user or options.as_groups:
+        overrides = replace(overrides, as_user=options.as_user, as_groups=options.as_groups)
+    paths = [Path(options.kubeconfig)] if options.kubeconfig else None
+    target = kubeconfig.load(paths, context, overrides=overrides, environ=environ)
+    return OpenedTransport(
+        transport=HttpTransport(target, clock=clock),
+        context=target.context,
+        namespace=target.namespace,
+        server=target.server,
+        identity=target.identity,
+    )
