@@ -58,7 +58,7 @@ def repos(given: SimpleNamespace) -> int:
     from helmflow.flows import repos as flow
 
     failed = False
-    for row in flow.repos(options.run_options(given)):
+    for row in flow.repos(options.run_options(given), lambda event: None):
         if row.failure is not None:
             failed = True
             from helmflow.ui import error_view

@@ -83,7 +83,9 @@ def _render(request: _Request) -> int:
 
     name, source = _names(request.words)
     chart = load.load(_chart_path(source, request))
-    capabilities = Capabilities.of(request.last("kube-version"), tuple(request.all("api-versions")))
+    capabilities = Capabilities().with_api_versions(tuple(request.all("api-versions")))
+    if request.last("kube-version"):
+        capabilities = capabilities.with_kube_version(request.last("kube-version"))
     options = engine.RenderOptions(
         release_name=name,
         namespace=request.last("namespace", "default"),
@@ -135,7 +137,7 @@ def _values(request: _Request) -> dict[str, Any]:
             ) from cause
         if not isinstance(loaded, dict):
             raise ConfigError(f"{name} is no map of values", error_id="values.not-a-map")
-        values = coalesce.merge_values(loaded, values)
+        values = coalesce.merge_tables(loaded, values)
     if any(key.startswith("set") for key, _ in request.given):
         from helmflow.helm.values import strvals
 

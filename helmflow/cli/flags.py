@@ -114,7 +114,8 @@ def add_command(
         return handler(SimpleNamespace(**given))
 
     unique = {flag.dest: flag for flag in flags}
-    parameters = [item.parameter() for item in (*arguments, *unique.values())]
+    parameters = [argument.parameter() for argument in arguments]
+    parameters.extend(item.parameter() for item in unique.values())
     parameters.sort(key=lambda parameter: parameter.default is not inspect.Parameter.empty)
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}

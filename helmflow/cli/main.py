@@ -7,11 +7,14 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from helmflow.cli.exit_codes import ExitCode
 from helmflow.cli.flags import Flag
 from helmflow.core.errors import HelmflowError, RunFailed
+
+if TYPE_CHECKING:
+    import typer
 
 # Which module registers a command; only the module of the command that is run is imported.
 COMMANDS: Final[dict[str, str]] = {
@@ -65,7 +68,7 @@ def run_cli(arguments: Sequence[str]) -> int:
         signal.signal(signal.SIGTERM, previous)
 
 
-def build_app(command: str = "") -> object:
+def build_app(command: str = "") -> typer.Typer:
     """The typer app; with `command`, only its module is imported, otherwise all are."""
     import typer
 

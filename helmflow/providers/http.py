@@ -71,7 +71,7 @@ class HttpSession:
     def __init__(self, *, timeout_s: float = 60.0, sleep: Callable[[float], None] = time.sleep) -> None:
         self._timeout_s = timeout_s
         self._sleep = sleep
-        self._pools: dict[tuple[str, ...], Any] = {}
+        self._pools: dict[tuple[str, ...], urllib3.PoolManager] = {}
         self._lock = threading.Lock()
 
     def get(
@@ -206,7 +206,7 @@ class HttpSession:
                 options: dict[str, Any] = {"maxsize": 16, "ssl_context": _tls(credentials)}
                 pool = urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)
                 self._pools[key] = pool
-            return pool  # type: ignore[no-any-return]
+            return pool
 
 
 def _tls(credentials: Credentials) -> ssl.SSLContext:
