@@ -74,7 +74,7 @@ def deps(given: SimpleNamespace) -> int:
     """Resolve chart versions and write the lock file."""
     from helmflow.flows import deps as flow
 
-    for path in flow.deps(options.run_options(given), refresh=not given.skip_repos):
+    for path in flow.deps(options.run_options(given), lambda event: None):
         print(f"wrote {path}")  # noqa: T201
     return ExitCode.OK
 

@@ -156,6 +156,7 @@ def run_options(given: SimpleNamespace) -> flow.RunOptions:
             sequential_helmfiles=bool(get("sequential_helmfiles")),
             needs=_needs(given),
             enforce_needs_are_installed=bool(get("enforce_needs_are_installed")),
+            untrusted=bool(get("untrusted")),
         ),
         cluster=flow.ClusterOptions(
             context=get("kube_context") or "",
@@ -168,7 +169,8 @@ def run_options(given: SimpleNamespace) -> flow.RunOptions:
             values_files=tuple(get("values") or ()),
             sets=tuple(get("set") or ()),
             skip_deps=bool(get("skip_deps")),
-            skip_refresh=bool(get("skip_refresh")) or bool(get("offline")),
+            skip_refresh=bool(get("skip_refresh")),
+            offline=bool(get("offline")),
             skip_schema_validation=bool(get("skip_schema_validation")),
             include_crds=get("include_crds"),
             skip_crds=bool(get("skip_crds")),

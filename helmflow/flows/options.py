@@ -44,7 +44,7 @@ class StateOptions:
     needs: NeedsMode = NeedsMode.SKIP
     enforce_needs_are_installed: bool = False
     cwd: Path | None = None
-    strip_args_values_on_exit: bool = False
+    untrusted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +70,7 @@ class RenderOptions:
     set_literals: tuple[str, ...] = ()
     skip_deps: bool = False
     skip_refresh: bool = False
+    offline: bool = False
     skip_schema_validation: bool = False
     include_crds: bool | None = None
     skip_crds: bool = False

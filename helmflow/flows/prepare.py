@@ -113,7 +113,7 @@ def choose(session: Session, desired: DesiredState, mode: NeedsMode | None = Non
     return Chosen(desired=desired, releases=chosen, needs=graph.among(ids))
 
 
-def prepare(session: Session, chosen: Chosen, fetcher: ChartFetcher | None = None) -> Preparation:
+def prepare(session: Session, chosen: Chosen, charts: ChartFetcher | None = None) -> Preparation:
     """Fetch every chart once and layer every release's values, as much at once as `concurrency` allows.
 
     Raises the first failure in the files' order; several configuration mistakes are raised together.
@@ -121,7 +121,7 @@ def prepare(session: Session, chosen: Chosen, fetcher: ChartFetcher | None = Non
     wanted = [release for release in chosen.releases if release.presence is Presence.PRESENT]
     if not wanted:
         return Preparation(chosen=chosen)
-    worker = _Worker(session, chosen.desired, fetcher or _fetcher(chosen.desired))
+    worker = _Worker(session, chosen.desired, charts or fetcher(session, chosen.desired))
     needs: dict[object, list[object]] = {}
     for release in wanted:
         node = _chart_node(release)
@@ -221,10 +221,13 @@ def _chart_node(release: Release) -> _ChartNode:
     return _ChartNode(release.chart, release.version, str(release.base_dir), bool(release.options.devel))
 
 
-def _fetcher(desired: DesiredState) -> ChartFetcher:
+def fetcher(session: Session, desired: DesiredState) -> ChartFetcher:
+    """Where the charts of these files come from."""
     from helmflow.providers.charts.fetch import ChartFetcher
 
-    return ChartFetcher(desired.repositories)
+    given = session.options.render
+    refresh = not (given.skip_refresh or given.skip_deps)
+    return ChartFetcher(desired.repositories, offline=given.offline, refresh=refresh)
 
 
 def _refuse_missing(selected: list[Release], ids: set[ReleaseId]) -> None:

@@ -9,6 +9,7 @@ from helmflow.core.errors import ChartError
 from helmflow.core.events import Emit
 from helmflow.flows import prepare
 from helmflow.flows.options import RunOptions
+from helmflow.flows.session import Session, session_for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,18 +24,17 @@ class RepositoryRow:
     failure: ChartError | None = None
 
 
-def repos(options: RunOptions, emit: Emit) -> Iterator[RepositoryRow]:
-    """Read every declared repository, used or not, one row each. An OCI registry is logged in to where it has credentials."""
-    desired = prepare.load(options, emit, command="repos")
-    fetcher = prepare.fetcher(options, desired.repositories)
-    for repository in desired.repositories:
-        try:
-            if repository.oci:
-                fetcher.check_registry(repository)
-                yield RepositoryRow(name=repository.name, url=repository.url, oci=True)
-                continue
-            charts, cached = fetcher.check_repository(repository)
-        except ChartError as failure:
-            yield RepositoryRow(name=repository.name, url=repository.url, failure=failure)
-        else:
-            yield RepositoryRow(name=repository.name, url=repository.url, charts=charts, cached=cached)
+def repos(options: RunOptions, emit: Emit, given: Session | None = None) -> Iterator[RepositoryRow]:
+    """Read every declared repository, used or not, one row each; registries are logged in to."""
+    with session_for(options, emit, given) as session:
+        desired = prepare.load(session, "repos")
+        fetcher = prepare.fetcher(session, desired)
+        for repository in desired.repositories:
+            try:
+                charts, cached = fetcher.check_repository(repository)
+            except ChartError as failure:
+                yield RepositoryRow(name=repository.name, url=repository.url, failure=failure)
+            else:
+                yield RepositoryRow(
+                    name=repository.name, url=repository.url, charts=charts, cached=cached, oci=repository.oci
+                )

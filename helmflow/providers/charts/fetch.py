@@ -46,12 +46,13 @@ class ChartFetcher:
         *,
         cache_dir: Path | None = None,
         offline: bool = False,
+        refresh: bool = True,
         session: HttpSession | None = None,
     ) -> None:
         self._repositories = {repository.name: repository for repository in repositories}
         self._cache = ChartCache(cache_dir or cache_home() / "charts")
         self._session = session or HttpSession()
-        self._client = RepositoryClient(self._session, self._cache, offline=offline)
+        self._client = RepositoryClient(self._session, self._cache, offline=offline, refresh=refresh)
         self._offline = offline
         self._results: dict[tuple[str, ...], FetchedChart] = {}
         self._locks: dict[tuple[str, ...], threading.Lock] = {}

@@ -72,13 +72,17 @@ class Index:
 class RepositoryClient:
     """Reads repositories: one conditional index request per repository and run, each archive at most once.
 
-    Thread-safe: the first caller for a repository fetches its index, the others wait for it.
+    Thread-safe: the first caller for a repository fetches its index, the others wait for it. Without `refresh` an
+    index in the cache is not asked about again; `offline` asks for nothing at all.
     """
 
-    def __init__(self, session: HttpSession, cache: ChartCache, *, offline: bool = False) -> None:
+    def __init__(
+        self, session: HttpSession, cache: ChartCache, *, offline: bool = False, refresh: bool = True
+    ) -> None:
         self._session = session
         self._cache = cache
         self._offline = offline
+        self._refresh = refresh
         self._indexes: dict[str, Index] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
@@ -145,6 +149,8 @@ class RepositoryClient:
                     error_id="chart.offline",
                     hint="run `helmflow repos` once without --offline",
                 )
+            return _expand(url, note, cached=True)
+        if note is not None and not self._refresh:
             return _expand(url, note, cached=True)
         address = url.rstrip("/") + "/index.yaml"
         answer = self._session.get(
