@@ -100,7 +100,7 @@ def _run_exec(who: Credentials, target: Target) -> tuple[Proof, datetime | None]
     try:
         folder = str(who.folder) if who.folder else None
         provider = ExecProvider(  # type: ignore[no-untyped-call]
-            ConfigNode("exec", dict(plugin)),
+            ConfigNode("exec", dict(plugin)),  # type: ignore[no-untyped-call]
             folder,
             ConfigNode("cluster", dict(target.raw_cluster)),  # type: ignore[no-untyped-call]
         )

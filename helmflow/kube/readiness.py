@@ -239,7 +239,7 @@ def _pod_state(pod: Mapping[str, Any]) -> str:
 
 
 def _ended_well(status: Mapping[str, Any]) -> bool:
-    return at(status, "state", "terminated", "exitCode") == 0
+    return bool(at(status, "state", "terminated", "exitCode") == 0)
 
 
 def container_statuses(pod: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
