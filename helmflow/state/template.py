@@ -1,0 +1,77 @@
+"""Rendering of state file parts, values files and release fields, with places that point into the file."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from helmflow.core.errors import TemplateError
+from helmflow.core.source import SourceText, Span
+from helmflow.gotemplate.templates import TemplateSet
+from helmflow.state.functions import Running, functions
+
+if TYPE_CHECKING:
+    from helmflow.state.context import Context
+
+_NAME = "stringTemplate"  # Helmfile's name for every template; its errors carry it
+
+# Functions that change a map they are given: data is copied for texts that may call one.
+_CHANGES_DATA = re.compile(r"\b(set|unset|setValueAtPath|\w*[mM]erge\w*)\b")
+
+
+class Renderer:
+    """Renders texts with Helmfile's functions; one template set per directory, helpers `_*.tpl` parsed once."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self._running = Running()
+        self._sets: dict[Path, TemplateSet] = {}
+
+    def render(
+        self, text: str, data: Mapping[str, Any], base_dir: Path, source: SourceText, line_offset: int = 0
+    ) -> str:
+        """The text rendered. Raises TemplateError with Helmfile's text and a place in `source`."""
+        if "{{" not in text:
+            return text
+        if _CHANGES_DATA.search(text):
+            data = copy.deepcopy(data)
+        templates = self._set(base_dir).clone()
+        self._running.sets.append(templates)
+        try:
+            templates.parse(_NAME, text)
+            return templates.execute(_NAME, data)
+        except TemplateError as error:
+            raise placed(error, source, line_offset) from error
+        finally:
+            self._running.sets.pop()
+
+    def _set(self, base_dir: Path) -> TemplateSet:
+        with self.context.lock:
+            found = self._sets.get(base_dir)
+            if found is None:
+                found = TemplateSet(functions(self.context, base_dir, self._running), missing_key="error")
+                for helper in sorted(base_dir.glob("_*.tpl")):
+                    found.parse(helper.name, self.context.read_text(helper))
+                self._sets[base_dir] = found
+            return found
+
+
+def placed(error: TemplateError, source: SourceText, line_offset: int) -> TemplateError:
+    """The error at its place in the file that holds the template."""
+    span = error.span
+    if span is not None and span.source.name == _NAME:
+        span = Span(source, span.line + line_offset, span.column, span.length)
+    elif span is None:
+        span = Span(source, 0)
+    hint = error.hint or _hint(str(error))
+    return TemplateError(str(error), error_id=error.error_id, span=span, hint=hint, frames=error.frames)
+
+
+def _hint(text: str) -> str:
+    found = re.search(r'map has no entry for key "([^"]*)"', text)
+    if found:
+        return f'set a value named {found[1]!r}, or read it with `get "path" default .Values` or `getOrNil`'
+    return ""
