@@ -10,10 +10,13 @@ from types import SimpleNamespace
 from typing import Protocol
 
 from helmflow.core.errors import ConfigError, Mistake
-from helmflow.core.events import Event, Warned
+from helmflow.core.events import Emit, Event, Warned
 from helmflow.execute.report import RunReport
 from helmflow.plan.model import Plan
 from helmflow.ui.theme import Theme, choose
+
+
+__all__ = ["Emit", "Reporter", "Reporting", "reporting"]
 
 
 class Reporter(Protocol):

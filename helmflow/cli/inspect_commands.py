@@ -1,0 +1,254 @@
+"""list, status, build, template, lint, show-dag, graph and the like: commands that only look."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+from helmflow.cli import options, reporters
+from helmflow.cli.exit_codes import ExitCode
+from helmflow.cli.flags import add_command, flag
+from helmflow.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    import typer
+
+    from helmflow.core.events import Event
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the app."""
+    chosen = (*options.EVERYWHERE, *options.VALUES, *options.NEEDS, *options.CONCURRENCY)
+    form = flag("output", "-o", "--output", help="json for machines")
+    skip_charts = flag("skip_charts", "--skip-charts", kind=bool, help="Accepted: listing needs no charts")
+    keep = flag("keep_temp_dir", "--keep-temp-dir", kind=bool, help="Accepted: there is none")
+    add_command(app, "list", list_, (*options.EVERYWHERE, form, skip_charts, keep))
+    add_command(
+        app,
+        "status",
+        status,
+        (*options.EVERYWHERE, *options.CONCURRENCY, form, flag("args", "--args", help="Accepted")),
+    )
+    add_command(app, "history", history, (*options.EVERYWHERE, form))
+    add_command(
+        app,
+        "build",
+        build,
+        (*options.EVERYWHERE, flag("embed_values", "--embed-values", kind=bool, help="Values files in place")),
+    )
+    add_command(
+        app,
+        "template",
+        template,
+        (
+            *chosen,
+            *options.RENDER,
+            *options.TEMPLATE,
+            flag("no_hooks", "--no-hooks", kind=bool, help="Without chart hooks"),
+            flag("journal", "--journal", help="Write one JSON line per release operation to this file"),
+        ),
+    )
+    add_command(
+        app,
+        "lint",
+        lint,
+        (
+            *chosen,
+            flag("strict", "--strict", kind=bool, help="Warnings are failures"),
+            flag("journal", "--journal", help="Write one JSON line per release operation to this file"),
+        ),
+    )
+    add_command(app, "print-env", print_env, (*options.EVERYWHERE, form))
+    add_command(
+        app,
+        "write-values",
+        write_values,
+        (*chosen, flag("output_file_template", "--output-file-template", help="Template of each file's path")),
+    )
+    add_command(app, "show-dag", show_dag, options.EVERYWHERE)
+    add_command(
+        app,
+        "graph",
+        graph,
+        (
+            *options.EVERYWHERE,
+            flag("format", "--format", default="tree", help="tree, dot, mermaid or svg"),
+        ),
+    )
+    add_command(app, "version", version, (flag("output", "-o", "--output", help="short for the number alone"),))
+
+
+def list_(given: SimpleNamespace) -> int:
+    """List the releases of the files."""
+    from helmflow.flows import inspect
+
+    _write(inspect.listing(options.run_options(given), _emit(given), output=given.output or ""))
+    return ExitCode.OK
+
+
+def build(given: SimpleNamespace) -> int:
+    """Print the files as they are after templates, environments and inheritance."""
+    from helmflow.flows import inspect
+
+    _write(inspect.build(options.run_options(given), _emit(given), embed_values=given.embed_values))
+    return ExitCode.OK
+
+
+def show_dag(given: SimpleNamespace) -> int:
+    """Print the groups in which releases are synced."""
+    from helmflow.flows import inspect
+
+    _write(inspect.show_dag(options.run_options(given), _emit(given)))
+    return ExitCode.OK
+
+
+def print_env(given: SimpleNamespace) -> int:
+    """Print the values of the environment."""
+    from helmflow.flows import inspect
+
+    _write(inspect.print_env(options.run_options(given), _emit(given), output=given.output or "yaml"))
+    return ExitCode.OK
+
+
+def write_values(given: SimpleNamespace) -> int:
+    """Write each release's values to a file."""
+    from helmflow.flows import inspect
+
+    for path in inspect.write_values(
+        options.run_options(given), _emit(given), output_file_template=given.output_file_template
+    ):
+        sys.stderr.write(f"Writing values file {path}\n")
+    return ExitCode.OK
+
+
+def status(given: SimpleNamespace) -> int:
+    """Show what the cluster has of every release."""
+    from helmflow.flows import status as flow
+    from helmflow.ui.jsonl import as_json
+    from helmflow.ui.text import columns, sanitize
+
+    with reporters.reporting(given) as reporter:
+        rows = flow.status(options.run_options(given), reporter.emit)
+    if given.output == "json":
+        _write(json.dumps([as_json(row) for row in rows], indent=2) + "\n")
+        return ExitCode.OK
+    table = [("RELEASE", "STATUS", "REVISION", "CHART", "APP VERSION", "UPDATED", "DESCRIPTION")]
+    table.extend(
+        (
+            str(row.id),
+            row.status or "not installed",
+            str(row.revision or "-"),
+            row.chart,
+            row.app_version,
+            row.last_deployed,
+            sanitize(row.description),
+        )
+        for row in rows
+    )
+    _write("\n".join(columns(table)) + "\n")
+    return ExitCode.OK
+
+
+def history(given: SimpleNamespace) -> int:
+    """Show every stored revision of the selected releases."""
+    from helmflow.flows import history as flow
+    from helmflow.ui.jsonl import as_json
+    from helmflow.ui.text import columns, sanitize
+
+    with reporters.reporting(given) as reporter:
+        rows = flow.history(options.run_options(given), reporter.emit)
+    if given.output == "json":
+        _write(json.dumps([as_json(row) for row in rows], indent=2) + "\n")
+        return ExitCode.OK
+    table = [("RELEASE", "REVISION", "UPDATED", "STATUS", "CHART", "APP VERSION", "DESCRIPTION")]
+    table.extend(
+        (str(row.id), str(row.revision), row.updated, row.status, row.chart, row.app_version, sanitize(row.description))
+        for row in rows
+    )
+    _write("\n".join(columns(table)) + "\n")
+    return ExitCode.OK
+
+
+def template(given: SimpleNamespace) -> int:
+    """Render every selected release, in the order of needs."""
+    from helmflow.flows import template as flow
+
+    for release, text in flow.template(options.run_options(given), _emit(given)):
+        if not given.output_dir:
+            _write(text)
+            continue
+        from helmflow.ui import output_dir
+
+        for path in output_dir.write(text, Path(given.output_dir) / release.name):
+            sys.stderr.write(f"wrote {path}\n")
+    return ExitCode.OK
+
+
+def lint(given: SimpleNamespace) -> int:
+    """Check every selected release's chart and values."""
+    from helmflow.flows import lint as flow
+    from helmflow.ui import error_view
+
+    failed = False
+    for report in flow.lint(options.run_options(given), _emit(given)):
+        _write(f"==> Linting {report.id} ({report.chart})\n")
+        for warning in report.warnings:
+            _write(error_view.render_warning(warning) + "\n")
+        for mistake in report.mistakes:
+            error = ConfigError(mistake.message, error_id=mistake.error_id, span=mistake.span, hint=mistake.hint)
+            _write(error_view.render(error) + "\n")
+        failed = failed or bool(report.mistakes) or (given.strict and bool(report.warnings))
+    return ExitCode.FAILED if failed else ExitCode.OK
+
+
+def graph(given: SimpleNamespace) -> int:
+    """Draw repositories, charts and releases."""
+    from helmflow.flows import graph as flow
+    from helmflow.ui import graph_view
+
+    views = {"tree": graph_view.tree, "dot": graph_view.dot, "mermaid": graph_view.mermaid, "svg": graph_view.svg}
+    if given.format not in views:
+        raise ConfigError(
+            f"{given.format!r} is no form of a graph", error_id="cli.bad-format", hint="tree, dot, mermaid or svg"
+        )
+    nodes = [
+        graph_view.Node(key=node.key, kind=node.kind, label=node.label, detail=node.detail, needs=node.needs)
+        for node in flow.graph(options.run_options(given), _emit(given))
+    ]
+    _write(views[given.format](nodes) + "\n")
+    return ExitCode.OK
+
+
+def version(given: SimpleNamespace) -> int:
+    """Print the version, and whose behaviour it has."""
+    from helmflow import __version__
+    from helmflow.helm.chart.capabilities import DEFAULT_KUBE_VERSION, HELM_VERSION
+
+    if given.output == "short":
+        _write(f"{__version__}\n")
+        return ExitCode.OK
+    _write(f"helmflow {__version__} (renders as Helm {HELM_VERSION}, Kubernetes {DEFAULT_KUBE_VERSION} by default)\n")
+    return ExitCode.OK
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text)
+
+
+def _emit(given: SimpleNamespace) -> reporters.Emit:
+    """Warnings and hook output go to standard error; the rest of a command that only prints is not worth lines."""
+    from helmflow.core.events import LocalHookOutput, Warned
+    from helmflow.ui.plain import PlainReporter
+    from helmflow.ui.theme import choose
+
+    theme = choose(sys.stderr, color=given.color, no_color=given.no_color)
+    reporter = PlainReporter(sys.stderr, theme, quiet=given.quiet)
+
+    def emit(event: Event) -> None:
+        if isinstance(event, Warned | LocalHookOutput):
+            reporter.handle(event)
+
+    return emit

@@ -1,0 +1,52 @@
+"""helmflow graph: repositories, charts and releases, and what waits for what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from helmflow.core.events import Emit
+from helmflow.flows import prepare
+from helmflow.flows.options import RunOptions
+from helmflow.flows.session import Session, session_for
+from helmflow.state.model import Release
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphNode:
+    """One node: `kind` is repository, chart or release; `needs` are the keys of what it waits for."""
+
+    key: str
+    kind: str
+    label: str
+    detail: str = ""
+    needs: tuple[str, ...] = ()
+
+
+def graph(options: RunOptions, emit: Emit, given: Session | None = None) -> tuple[GraphNode, ...]:
+    """Every node of the selected releases: a release waits for its chart and its needs, a chart for its repository."""
+    with session_for(options, emit, given) as session:
+        chosen = prepare.choose(session, prepare.load(session, "graph"))
+    nodes: dict[str, GraphNode] = {}
+    for release in chosen.releases:
+        _add_chart(nodes, release)
+        needs = tuple(f"release {need}" for need in sorted(chosen.needs.get(release.id, ())))
+        key = f"release {release.id}"
+        nodes[key] = GraphNode(
+            key=key,
+            kind="release",
+            label=str(release.id),
+            detail="" if release.installed else "not installed",
+            needs=(f"chart {release.chart}", *needs),
+        )
+    return tuple(nodes.values())
+
+
+def _add_chart(nodes: dict[str, GraphNode], release: Release) -> None:
+    repository = release.repository
+    needs: tuple[str, ...] = ()
+    if repository is not None:
+        key = f"repository {repository.name}"
+        nodes.setdefault(key, GraphNode(key=key, kind="repository", label=repository.name, detail=repository.url))
+        needs = (key,)
+    key = f"chart {release.chart}"
+    nodes.setdefault(key, GraphNode(key=key, kind="chart", label=release.chart, detail=release.version, needs=needs))
