@@ -32,7 +32,7 @@ GROUPS: Final = frozenset({"chart", "cluster", "cache"})
 
 def run_cli(arguments: Sequence[str]) -> int:
     """Run one command line; the process's exit code. Errors are printed, bugs keep their traceback."""
-    import click
+    import typer
 
     words = hoist(arguments)
     previous = signal.signal(signal.SIGTERM, _terminate)
@@ -40,14 +40,10 @@ def run_cli(arguments: Sequence[str]) -> int:
         app = build_app(_command_of(words))
         result = app(words, standalone_mode=False, prog_name="helmflow")
         return int(result or 0)
-    except click.exceptions.Exit as request:
+    except typer.Exit as request:
         return request.exit_code
-    except click.exceptions.NoArgsIsHelpError as request:
-        request.show()
-        return ExitCode.OK if not words else ExitCode.USAGE
-    except click.ClickException as mistake:
-        mistake.show()
-        return ExitCode.USAGE
+    except typer.TyperException as mistake:
+        return _usage(mistake)
     except RunFailed as failed:
         return failed.exit_code
     except HelmflowError as error:
@@ -56,7 +52,7 @@ def run_cli(arguments: Sequence[str]) -> int:
         sys.stdout.flush()
         sys.stderr.write(error_view.render(error) + "\n")
         return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         return ExitCode.INTERRUPTED
     except _Terminated:
         return ExitCode.TERMINATED
@@ -110,6 +106,16 @@ def hoist(arguments: Sequence[str]) -> list[str]:
     if command[0] in GROUPS and rest and not rest[0].startswith("-"):
         command.append(rest.pop(0))
     return [*command, *before, *rest]
+
+
+def _usage(mistake: typer.TyperException) -> int:
+    """A wrong command line: what was wrong, on standard error; the words alone without arguments."""
+    show = getattr(mistake, "show", None)
+    if show is not None:
+        show()
+    else:
+        sys.stderr.write(f"{mistake}\n")
+    return ExitCode.USAGE
 
 
 def _flags_with_values() -> frozenset[str]:
