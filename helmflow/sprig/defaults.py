@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from helmflow.gotemplate.functions import function, table
+from helmflow.gotemplate.functions import FunctionError, function, table
 from helmflow.sprig.conversion import is_empty
 
 
@@ -44,4 +44,9 @@ def ternary(when_true: Any, when_false: Any, condition: bool) -> Any:
     return when_true if condition else when_false
 
 
-FUNCTIONS = table(default, empty, coalesce, all_given, any_given, ternary)
+@function("fail", "string", returns="string")
+def fail(message: str) -> str:
+    raise FunctionError(message)
+
+
+FUNCTIONS = table(fail, default, empty, coalesce, all_given, any_given, ternary)

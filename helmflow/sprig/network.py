@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import random
-import socket
-
 from helmflow.gotemplate.functions import FunctionError, function, table
 
 
 @function("getHostByName", "string", returns="string", random=True)
 def get_host_by_name(name: str) -> str:
+    import random
+    import socket
+
     try:
         found = sorted({entry[4][0] for entry in socket.getaddrinfo(name, None)}, key=str)
     except OSError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-import random
+import os
 import re
 from collections.abc import Callable
 from typing import Any
@@ -201,7 +201,7 @@ def round_to(value: Any, places: int, *round_on: float) -> float:
 def rand_int(low: int, high: int) -> int:
     if high <= low:
         raise FunctionError("invalid argument to Intn")
-    return random.randrange(low, high)
+    return low + int.from_bytes(os.urandom(16), "big") % (high - low)
 
 
 @function("until", "int", returns="[]int")

@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 from functools import cache
+from importlib import import_module
 from types import MappingProxyType
 
 from helmflow.gotemplate.functions import Function
+
+_FAMILIES = (
+    *("casing", "certificates", "crypto", "dates", "defaults", "dicts", "encoding", "lists"),
+    *("network", "numbers", "paths", "reflection", "semver", "text", "urls"),
+)
 
 
 @cache
 def functions() -> MappingProxyType[str, Function]:
     """Every sprig function by name; heavy libraries load when a function that needs them is called."""
-    from helmflow.sprig import (
-        casing,
-        defaults,
-        dicts,
-        encoding,
-        lists,
-        network,
-        numbers,
-        paths,
-        reflection,
-        text,
-    )
-
-    families = (casing, defaults, dicts, encoding, lists, network, numbers, paths, reflection, text)
-    return MappingProxyType({name: one for family in families for name, one in family.FUNCTIONS.items()})
+    families = (import_module(f"helmflow.sprig.{name}").FUNCTIONS for name in _FAMILIES)
+    return MappingProxyType({name: one for family in families for name, one in family.items()})

@@ -1,0 +1,270 @@
+"""urlParse and urlJoin by the rules of Go's net/url."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from helmflow.gotemplate.functions import FunctionError, function, table
+from helmflow.gotemplate.printf import quote
+from helmflow.gotemplate.values import kind_of
+from helmflow.sprig.conversion import NIL_DEREFERENCE, to_bytes, to_text
+
+_ALWAYS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~")
+# What may stand unescaped in each part of a URL.
+_HOST = _ALWAYS | frozenset(b"!$&'()*+,;=:[]<>\"")
+_PATH = _ALWAYS | frozenset(b"$&+,/:;=@")
+_USER = _ALWAYS | frozenset(b"$&+,;=")
+_FRAGMENT = _ALWAYS | frozenset(b"$&+,/:;=?@!()*")
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)?:", re.ASCII)
+_CONTROL = re.compile("[\x00-\x1f\x7f]")
+_PORT = re.compile(r"(:[0-9]*)?", re.ASCII)
+_USERINFO = re.compile(r"[A-Za-z0-9._:~!$&'()*+,;=%@-]*", re.ASCII)
+_HEX = frozenset(b"0123456789abcdefABCDEF")
+
+
+@dataclass(slots=True)
+class Url:
+    """The parts of a URL, unescaped."""
+
+    scheme: str = ""
+    opaque: str = ""
+    user: str = ""
+    host: str = ""
+    path: str = ""
+    query: str = ""
+    fragment: str = ""
+
+
+class UrlError(ValueError):
+    """Text that is no URL; `str` is Go's text."""
+
+
+@function("urlParse", "string", returns="map[string]any")
+def url_parse(text: str) -> dict[str, Any]:
+    try:
+        url = parse(text)
+    except UrlError as error:
+        raise FunctionError(f"unable to parse url: {error}") from None
+    return {
+        "scheme": url.scheme,
+        "host": url.host,
+        "hostname": _hostname(url.host),
+        "path": url.path,
+        "query": url.query,
+        "opaque": url.opaque,
+        "fragment": url.fragment,
+        "userinfo": url.user,
+    }
+
+
+@function("urlJoin", "map[string]any", returns="string")
+def url_join(parts: dict[str, Any]) -> str:
+    url = Url(
+        **{name: _text(parts, name) for name in ("scheme", "host", "path", "query", "opaque", "fragment")},
+    )
+    userinfo = _text(parts, "userinfo")
+    has_user = bool(userinfo)
+    if has_user:
+        try:
+            url.user = parse(f"proto://{userinfo}@host").user
+        except UrlError as error:
+            raise FunctionError(f"unable to parse userinfo in dict: {error}") from None
+    return _join(url, has_user=has_user)
+
+
+def parse(text: str) -> Url:
+    """url.Parse. Raises UrlError."""
+    before, _, fragment = text.partition("#")
+    try:
+        url = _parse(before)
+    except UrlError as error:
+        raise UrlError(f"parse {quote(before)}: {error}") from None
+    try:
+        url.fragment = _unescape(fragment)
+    except UrlError as error:
+        raise UrlError(f"parse {quote(text)}: {error}") from None
+    return url
+
+
+def _parse(text: str) -> Url:
+    if _CONTROL.search(text):
+        raise UrlError("net/url: invalid control character in URL")
+    if text == "*":
+        return Url(path="*")
+    url = Url()
+    rest = text
+    found = _SCHEME.match(text)
+    if found:
+        if found[1] is None:
+            raise UrlError("missing protocol scheme")
+        url.scheme, rest = found[1].lower(), text[found.end() :]
+    rest, _, url.query = rest.partition("?")
+    if not rest.startswith("/"):
+        if url.scheme:
+            url.opaque = rest
+            return url
+        if ":" in rest.partition("/")[0]:
+            raise UrlError("first path segment in URL cannot contain colon")
+    if rest.startswith("//") and (url.scheme or not rest.startswith("///")):
+        authority, slash, path = rest[2:].partition("/")
+        url.user, url.host = _authority(authority)
+        rest = slash + path
+    url.path = _unescape(rest)
+    return url
+
+
+def _authority(authority: str) -> tuple[str, str]:
+    userinfo, at, host = authority.rpartition("@")
+    host = _host(host)
+    if not at:
+        return "", host
+    if not _USERINFO.fullmatch(userinfo):
+        raise UrlError("net/url: invalid userinfo")
+    name, colon, password = userinfo.partition(":")
+    name, password = _unescape(name), _unescape(password)
+    if not name and not password:
+        return "", host
+    return _escape(name, _USER) + colon + _escape(password, _USER), host
+
+
+def _host(host: str) -> str:
+    opening = host.rfind("[")
+    if opening >= 0:
+        return _bracketed(host, opening)
+    colon = host.rfind(":")
+    if colon >= 0 and not _PORT.fullmatch(host, colon):
+        raise UrlError(f"invalid port {quote(host[colon:])} after host")
+    return _unescape_host(host)
+
+
+def _bracketed(host: str, opening: int) -> str:
+    closing = host.rfind("]")
+    if closing < 0:
+        raise UrlError("missing ']' in host")
+    if opening > 0:
+        raise UrlError("invalid IP-literal")
+    port = host[closing + 1 :]
+    if not _PORT.fullmatch(port):
+        raise UrlError(f"invalid port {quote(port)} after host")
+    inside = host[opening + 1 : closing]
+    zone = inside.find("%25")
+    if zone >= 0:
+        name = _unescape_host(inside[:zone]) + _unescape_zone(inside[zone:])
+    else:
+        name = _unescape_host(inside)
+    _check_literal(name)
+    return f"[{name}]{_unescape_host(port)}"
+
+
+def _check_literal(name: str) -> None:
+    import ipaddress
+
+    bare, percent, zone = name.partition("%")
+    try:
+        address = ipaddress.ip_address(bare)
+    except ValueError:
+        raise UrlError(f"invalid host: ParseAddr({quote(name)}): unable to parse IP") from None
+    if address.version == 4:
+        raise UrlError("invalid IP-literal")
+    if percent and not zone:
+        raise UrlError(f"invalid host: ParseAddr({quote(name)}): zone must be a non-empty string")
+
+
+def _hostname(host: str) -> str:
+    name, colon, port = host.rpartition(":")
+    if colon and _PORT.fullmatch(colon + port):
+        host = name
+    return host[1:-1] if host.startswith("[") and host.endswith("]") else host
+
+
+def _join(url: Url, *, has_user: bool) -> str:
+    """url.URL.String of a value that was put together, not parsed."""
+    out = f"{url.scheme}:" if url.scheme else ""
+    if url.opaque:
+        out += url.opaque
+    else:
+        if url.host or has_user or (url.scheme and url.path):
+            out += "//"
+        if has_user:
+            out += url.user + "@"
+        out += _escape(url.host, _HOST)
+        path = url.path if url.path == "*" else _escape(url.path, _PATH)
+        if path and path[0] != "/" and url.host:
+            out += "/"
+        if not out and ":" in path.partition("/")[0]:
+            out = "./"
+        out += path
+    if url.query:
+        out += "?" + url.query
+    return out + ("#" + _escape(url.fragment, _FRAGMENT) if url.fragment else "")
+
+
+def _text(parts: dict[str, Any], name: str) -> str:
+    value = parts.get(name, "")
+    if isinstance(value, str):
+        return value
+    if value is None:
+        raise FunctionError(NIL_DEREFERENCE)
+    raise FunctionError(f"unable to parse {name} key, must be of type string, but {kind_of(value)} found")
+
+
+def _escape(text: str, allowed: frozenset[int]) -> str:
+    return "".join([chr(byte) if byte in allowed else f"%{byte:02X}" for byte in to_bytes(text)])
+
+
+def _unescape(text: str) -> str:
+    return text if "%" not in text else to_text(b"".join(_decoded(to_bytes(text))))
+
+
+def _unescape_host(text: str) -> str:
+    """Only bytes beyond ASCII and %25 may be escaped; ASCII that needs escaping may not stand there at all."""
+    for byte in to_bytes(text):
+        if byte < 0x80 and byte not in _HOST and byte != 0x25:
+            # An escape that is no escape is found first where it stands first.
+            bad = chr(byte)
+            _check_host_escapes(to_bytes(text.partition(bad)[0]))
+            raise UrlError(f"invalid character {quote(bad)} in host name")
+    _check_host_escapes(to_bytes(text))
+    return _unescape(text)
+
+
+def _check_host_escapes(data: bytes) -> None:
+    for index, byte in enumerate(data):
+        if byte == 0x25:
+            escape = _checked_escape(data, index)
+            if data[index + 1] in b"01234567" and escape != b"%25":
+                raise UrlError(f"invalid URL escape {quote(to_text(escape))}")
+
+
+def _unescape_zone(text: str) -> str:
+    data = to_bytes(text)
+    for index, byte in enumerate(data):
+        if byte == 0x25:
+            escape = _checked_escape(data, index)
+            value = int(escape[1:], 16)
+            if escape != b"%25" and value != 0x20 and value not in _HOST:
+                raise UrlError(f"invalid URL escape {quote(to_text(escape))}")
+    return _unescape(text)
+
+
+def _checked_escape(data: bytes, index: int) -> bytes:
+    escape = data[index : index + 3]
+    if len(escape) < 3 or escape[1] not in _HEX or escape[2] not in _HEX:
+        raise UrlError(f"invalid URL escape {quote(to_text(escape))}")
+    return escape
+
+
+def _decoded(data: bytes) -> list[bytes]:
+    first, *pieces = data.split(b"%")
+    out, position = [first], len(first)
+    for piece in pieces:
+        escape = _checked_escape(data, position)
+        out.append(bytes([int(escape[1:], 16)]) + piece[2:])
+        position += 1 + len(piece)
+    return out
+
+
+FUNCTIONS = table(url_parse, url_join)
