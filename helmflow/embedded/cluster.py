@@ -1,0 +1,147 @@
+"""Cluster: the state that requests and controllers share; every change goes through its write and remove."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from helmflow.core.clock import Clock
+from helmflow.embedded.kinds import CRDS, Registry, Resource
+from helmflow.embedded.storage import Record, Storage
+
+Json = dict[str, Any]
+OnChange = Callable[["Cluster", str, Json | None, Json | None], None]
+
+_ALPHABET: Final = "bcdfghjklmnpqrstvwxz2456789"
+
+
+class Cluster:
+    """Storage, clock and served kinds. Not thread-safe by itself: use inside `storage.transaction()` or its lock."""
+
+    def __init__(self, storage: Storage, clock: Clock, on_change: OnChange) -> None:
+        self.storage = storage
+        self.clock = clock
+        self._on_change = on_change
+        self._registry: Registry | None = None
+        self._registry_mark = ""
+        self._foreign = -1
+        self._simulated: float | None = None
+
+    def refresh(self) -> bool:
+        """Notice what other processes wrote; says whether they did."""
+        version = self.storage.foreign_version()
+        if version == self._foreign:
+            return False
+        self._foreign = version
+        if self.storage.meta("crds") != self._registry_mark:
+            self._registry = None
+        return True
+
+    @property
+    def registry(self) -> Registry:
+        """The served resources."""
+        if self._registry is None:
+            self._registry_mark = self.storage.meta("crds") or ""
+            self._registry = Registry([record.parse() for record in self.storage.list(CRDS)])
+        return self._registry
+
+    def moment(self) -> float:
+        """The present in seconds since the epoch; inside a controller, the moment its task was due."""
+        return self._simulated if self._simulated is not None else self.clock.now().timestamp()
+
+    @contextmanager
+    def at(self, moment: float) -> Iterator[None]:
+        """Let the present be `moment`."""
+        before, self._simulated = self._simulated, moment
+        try:
+            yield
+        finally:
+            self._simulated = before
+
+    def now(self) -> str:
+        """The present as a timestamp in whole seconds."""
+        return stamp(self.moment())
+
+    def micro_now(self) -> str:
+        """The present as a timestamp in microseconds."""
+        return datetime.fromtimestamp(self.moment(), UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+    def get(self, key: str, namespace: str, name: str) -> Json | None:
+        """A stored object, or None."""
+        record = self.storage.get(key, namespace, name)
+        return record.parse() if record else None
+
+    def list(self, key: str, namespace: str | None = None) -> list[Json]:
+        """Stored objects of one resource."""
+        return [record.parse() for record in self.storage.list(key, namespace)]
+
+    def write(self, key: str, old: Json | None, new: Json) -> str:
+        """Store an object and tell the controllers; returns the stored text."""
+        text = self.storage.put(key, new)
+        self._after(key, old, new)
+        return text
+
+    def remove(self, key: str, old: Json) -> None:
+        """Drop an object and tell the controllers."""
+        self.storage.remove(key, old)
+        self._after(key, old, None)
+
+    def resource(self, key: str) -> Resource:
+        """The resource of a storage key, in its storage version."""
+        found = self.registry.by_key(key)
+        if found is None:
+            raise KeyError(key)
+        return found
+
+    def _after(self, key: str, old: Json | None, new: Json | None) -> None:
+        if key == CRDS:
+            self._registry = None
+            self.storage.set_meta("crds", uuid.uuid4().hex)
+        self._on_change(self, key, old, new)
+
+
+def new_uid() -> str:
+    """A fresh uid."""
+    return str(uuid.uuid4())
+
+
+def random_suffix(length: int = 5) -> str:
+    """What generateName appends: no vowels, no look-alikes."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(length))
+
+
+def stamp(moment: float) -> str:
+    """A moment as Kubernetes writes it, in whole seconds."""
+    return datetime.fromtimestamp(int(moment), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def seconds(text: str) -> float:
+    """The moment of a timestamp."""
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+def duration(text: str) -> float:
+    """Seconds of a Go duration such as 1m30s or 250ms; 0 where it is none."""
+    import re  # only annotated objects need it
+
+    units = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+    return sum(float(number) * units[unit] for number, unit in re.findall(r"(\d+(?:\.\d+)?)(ns|us|ms|s|m|h)", text))
+
+
+def later(text: str, delta: float) -> str:
+    """A timestamp `delta` seconds after another."""
+    return (datetime.fromisoformat(text.replace("Z", "+00:00")) + timedelta(seconds=delta)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def copy_of(value: Json) -> Json:
+    """A deep copy of a JSON object."""
+    copied: Json = json.loads(json.dumps(value))
+    return copied
+
+
+__all__ = ["Cluster", "Record", "copy_of", "duration", "later", "new_uid", "random_suffix", "seconds", "stamp"]
