@@ -185,12 +185,13 @@ class _Worker:
 
     def _load(self, node: _ChartNode, emit: Emit) -> Chart:
         from helmflow.helm.chart.load import load as load_chart
+        from helmflow.providers.charts import dependencies
 
         started = self._session.clock.monotonic()
         fetched: FetchedChart = self._fetcher.fetch(
             node.chart, node.version, Path(node.base_dir), devel=node.devel
         )
-        chart = load_chart(fetched.path)
+        chart = dependencies.complete(load_chart(fetched.path), fetched.path, self._fetcher)
         emit(
             ChartFetched(
                 chart=node.chart,

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from helmflow.core.errors import ChartError
-from helmflow.providers.charts import serve
+from helmflow.helm.chart import load
+from helmflow.providers.charts import dependencies, serve
 from helmflow.providers.charts.fetch import ChartFetcher
 from helmflow.state.model import Repository
 from tests.providers.http_parts import Site, serving
@@ -142,3 +143,33 @@ def test_what_is_no_index_is_said(tmp_path: Path, index: bytes) -> None:
 def test_a_local_chart_is_relative_to_the_file_that_names_it(tmp_path: Path) -> None:
     folder = chart_folder(tmp_path, "web", "1.0.0")
     assert fetcher(tmp_path).fetch("./web-1.0.0", "", tmp_path).path == folder
+
+
+def test_missing_dependencies_are_fetched_without_touching_the_folder(tmp_path: Path, files: dict[str, bytes]) -> None:
+    parent = chart_folder(tmp_path, "parent", "1.0.0")
+    chart_folder(tmp_path, "sibling", "3.0.0")
+    with serving(Site(files)) as site:
+        (parent / "Chart.yaml").write_text(
+            "apiVersion: v2\nname: parent\nversion: 1.0.0\ndependencies:\n"
+            f"- {{name: web, version: ~1.2, repository: '{site.url}'}}\n"
+            "- {name: db, version: '*', repository: '@r'}\n"
+            "- {name: sibling, version: 3.0.0, repository: 'file://../sibling-3.0.0'}\n"
+        )
+        before = sorted(parent.rglob("*"))
+        source = fetcher(tmp_path, Repository(name="r", url=site.url))
+        chart = dependencies.complete(load.load(parent), parent, source)
+    assert [(d.metadata.name, d.metadata.version) for d in chart.dependencies] == [
+        ("web", "1.2.3"), ("db", "0.1.0"), ("sibling", "3.0.0")
+    ]  # fmt: skip
+    assert sorted(parent.rglob("*")) == before
+
+
+def test_dependencies_that_lead_back_to_the_chart_end_in_an_error(tmp_path: Path) -> None:
+    folder = chart_folder(tmp_path, "snake", "1.0.0")
+    (folder / "Chart.yaml").write_text(
+        "apiVersion: v2\nname: snake\nversion: 1.0.0\ndependencies:\n"
+        "- {name: snake, version: 1.0.0, repository: 'file://../snake-1.0.0'}\n"
+    )
+    with pytest.raises(ChartError) as failure:
+        dependencies.complete(load.load(folder), folder, fetcher(tmp_path))
+    assert failure.value.error_id == "chart.dependency-cycle"

@@ -68,6 +68,18 @@ class ChartFetcher:
             return FetchedChart(path=local)
         return self._once((chart, version, str(devel)), lambda: self._fetch_remote(chart, version, devel=devel))
 
+    def dependency(self, name: str, version: str, repository: str, base_dir: Path) -> Path:
+        """A dependency as Chart.yaml names it: file://, https://, oci://, or @NAME and alias:NAME of a repository."""
+        if repository.startswith("file://"):
+            return self.fetch(f"{os.path.normpath(base_dir / repository.removeprefix('file://'))}", "", base_dir).path
+        for prefix in ("@", "alias:"):
+            if repository.startswith(prefix):
+                return self.fetch(f"{repository.removeprefix(prefix)}/{name}", version, Path(os.devnull)).path
+        if repository.startswith("oci://"):
+            return self.fetch(f"{repository}/{name}", version, base_dir).path
+        known = next((r for r in self._declared() if r.url.rstrip("/") == repository.rstrip("/")), None)
+        return self._once((repository, name, version), lambda: self._from_url(repository, name, version, known)).path
+
     def entry(self, chart: str, version: str, *, devel: bool = False) -> IndexEntry:
         """Which version of a repository's chart would be used, without fetching it."""
         repository, name = self._repository_of(chart)
@@ -108,6 +120,16 @@ class ChartFetcher:
         if entry.url.startswith("oci://"):
             return self._oci(entry.url, entry.version, credentials, plain_http=repository.plain_http)
         return self._archive(entry.url, entry.version, entry.digest, credentials, repository_url=repository.url)
+
+    def _declared(self) -> tuple[Repository, ...]:
+        return (*self._repositories.values(), *helm_repositories.known())
+
+    def _from_url(self, url: str, name: str, version: str, known: Repository | None) -> FetchedChart:
+        credentials = credentials_of(known) if known is not None else NO_CREDENTIALS
+        entry = self._client.index(url, credentials).find(name, version)
+        if entry.url.startswith("oci://"):
+            return self._oci(entry.url, entry.version, credentials, plain_http=False)
+        return self._archive(entry.url, entry.version, entry.digest, credentials, repository_url=url)
 
     def _archive(
         self, url: str, version: str, digest: str, credentials: Credentials, *, repository_url: str
