@@ -46,7 +46,11 @@ def _add_chart(nodes: dict[str, GraphNode], release: Release) -> None:
     needs: tuple[str, ...] = ()
     if repository is not None:
         key = f"repository {repository.name}"
-        nodes.setdefault(key, GraphNode(key=key, kind="repository", label=repository.name, detail=repository.url))
+        nodes.setdefault(
+            key, GraphNode(key=key, kind="repository", label=repository.name, detail=repository.url)
+        )
         needs = (key,)
     key = f"chart {release.chart}"
-    nodes.setdefault(key, GraphNode(key=key, kind="chart", label=release.chart, detail=release.version, needs=needs))
+    nodes.setdefault(
+        key, GraphNode(key=key, kind="chart", label=release.chart, detail=release.version, needs=needs)
+    )

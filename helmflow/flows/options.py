@@ -120,6 +120,7 @@ class RunningOptions:
     lease_duration_s: float = 60.0
     journal: str = ""
     keep_history: bool = False
+    delete_data: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

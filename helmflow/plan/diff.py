@@ -62,6 +62,15 @@ def differs_only_at(before: Sequence[Document], after: Sequence[Document], again
     return all(_equal_outside(stored[key].content, first[key].content, second[key].content) for key in stored)
 
 
+def changed_count(before: Sequence[Document], after: Sequence[Document]) -> int:
+    """How many objects, hooks apart, are new, gone or different."""
+    stored = {document.key: document for document in before if not document.hook}
+    wanted = {document.key: document for document in after if not document.hook}
+    both = set(stored) & set(wanted)
+    different = sum(not same_content(stored[key], wanted[key]) for key in both)
+    return different + len(set(stored) ^ set(wanted))
+
+
 def hook_changes(before: Sequence[Document], after: Sequence[Document]) -> tuple[Change, ...]:
     """Hooks that are new, changed or gone: shown, never applied with the objects."""
     stored = {document.key: document for document in before if document.hook}
@@ -108,7 +117,7 @@ def deletions(
 
 def same_state(live: Mapping[str, Json], result: Mapping[str, Json]) -> bool:
     """Whether a dry-run's result says that nothing would change; bookkeeping fields do not count."""
-    return _stable(live) == _stable(result)
+    return bool(_stable(live) == _stable(result))
 
 
 def restricted(obj: Json, shape: Json) -> Json:

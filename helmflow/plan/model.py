@@ -12,7 +12,8 @@ from helmflow.core.ids import ObjectRef, ReleaseId
 if TYPE_CHECKING:
     from helmflow.core.errors import Mistake
     from helmflow.helm.release.record import Revision
-    from helmflow.helm.render.manifests import Rendered
+    from helmflow.helm.render.engine import Rendered
+    from helmflow.plan.settings import Settings
     from helmflow.state.model import Release
 
 Json = Any  # None | bool | int | float | str | list | dict, never changed after it is built
@@ -77,7 +78,8 @@ class Change:
     """One object's change.
 
     `before` and `after` are the YAML texts people compare ("" where there is none); `body` is what is sent;
-    `reason` says why (adopted, immutable field, drift of `fields`); `hook` marks an object of a chart hook.
+    `reason` says why (adopted, immutable field, drift of `fields`); `hook` marks an object of a chart hook;
+    `force` takes fields from other managers; `uid` is the live object that the plan was made for.
     """
 
     ref: ObjectRef
@@ -89,6 +91,8 @@ class Change:
     reason: str = ""
     hook: bool = False
     drift: bool = False
+    force: bool = False
+    uid: str = ""
 
     @property
     def shows(self) -> bool:
@@ -245,25 +249,29 @@ class ObservedRelease:
 class ReleasePlan:
     """Everything that will be done for one release.
 
-    `steps` run in order; `finally_steps` run after them, also after a failure. `revision` is the one that the
-    run will store (None where nothing is stored).
+    `owner` is the release with the context and namespace it really goes to. `steps` run in order; `finally_steps` run after them, also after a failure. `revision` is the one that the
+    run will store (None where nothing is stored), `previous` the newest stored one, `stored` all that are not
+    superseded.
     """
 
     id: ReleaseId
+    owner: ReleaseId
     release: Release
     action: Action
+    settings: Settings
     chart: str = ""
     changes: tuple[Change, ...] = ()
     steps: tuple[Step, ...] = ()
     finally_steps: tuple[Step, ...] = ()
     revision: Revision | None = None
     previous: Revision | None = None
+    stored: tuple[Revision, ...] = ()
     notes: str = ""
     warnings: tuple[Mistake, ...] = ()
 
     def count(self, *kinds: ChangeKind) -> int:
-        """How many changed objects are of these kinds."""
-        return sum(change.kind in kinds for change in self.changes)
+        """How many objects, hooks apart, have changes of these kinds."""
+        return sum(change.kind in kinds and not change.hook for change in self.changes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -101,7 +101,7 @@ def stored_manifests(text: str) -> tuple[Manifest, ...]:
             continue
         source = _SOURCE.search(part)
         content = _SOURCE_LINE.sub("", part, count=1)
-        found.append(Manifest(_ref(document), content, source[1] if source else ""))
+        found.append(Manifest(_ref(document), content, source[1] if source else "", document))
     return tuple(found)
 
 

@@ -94,7 +94,7 @@ def namespaces(client: KubeClient, names: Iterable[str]) -> dict[str, bool]:
 
 def dry_runs(
     client: KubeClient, bodies: Sequence[Mapping[str, Json]], *, force: bool = False
-) -> list[Json | ClusterError]:
+) -> Sequence[Json | ClusterError]:
     """What the server would store for each body; its refusal where it would refuse."""
     return client.each(
         [lambda b=body: client.apply(dict(b), force=force, dry_run=True).object for body in bodies]  # type: ignore[misc]

@@ -1,0 +1,447 @@
+"""Desired releases and observed clusters -> a Plan. Reads the cluster, writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from helmflow.core.events import ReleasePlanned
+from helmflow.core.ids import ObjectRef, ReleaseId
+from helmflow.flows import rendering
+from helmflow.flows.options import RunOptions
+from helmflow.flows.prepare import Chosen, Preparation, Prepared
+from helmflow.flows.session import Cluster, Session
+from helmflow.helm.release.record import HookRecord, Revision
+from helmflow.helm.render.kinds import in_uninstall_order
+from helmflow.plan import comparison, diff, observe, revisions
+from helmflow.plan.comparison import Compared
+from helmflow.plan.decide import Content, Situation, decide
+from helmflow.plan.model import Action, Change, ChangeKind, HookRun, Plan, ReleasePlan
+from helmflow.plan.objects import Namespaced, Target, hook_target, known_scopes, stored_manifests, targets
+from helmflow.plan.redact import Redactor
+from helmflow.plan.settings import Overrides, Settings, settle
+from helmflow.plan.steps import Parts, installs_again, steps
+
+if TYPE_CHECKING:
+    from helmflow.helm.chart.capabilities import Capabilities
+    from helmflow.helm.render.engine import Rendered
+    from helmflow.helm.render.manifests import Manifest
+    from helmflow.state.model import Release
+
+Json = Any
+
+
+@dataclass(slots=True)
+class _Draft:
+    """One release while its plan is being made."""
+
+    release: Release
+    owner: ReleaseId
+    cluster: Cluster
+    settings: Settings
+    prepared: Prepared | None
+    revisions: tuple[Revision, ...] = ()
+    rendered: Rendered | None = None
+    content: Content = Content.CHANGED
+    difference: str = ""
+    stored: tuple[Target, ...] = ()
+    targets: tuple[Target, ...] = ()
+    hook_changes: tuple[Change, ...] = ()
+    namespace_exists: bool = True
+    crds: tuple[Change, ...] = ()
+    live: Mapping[ObjectRef, Json] = field(default_factory=dict)
+    compared: Compared = field(default_factory=Compared)
+
+    @property
+    def base(self) -> Revision | None:
+        return revisions.base(self.revisions)
+
+    @property
+    def number(self) -> int:
+        newest = revisions.newest(self.revisions)
+        return newest.number + 1 if newest else 1
+
+
+def make_plan(session: Session, preparation: Preparation, *, command: str) -> Plan:
+    """The plan for every chosen release; one that was not prepared is wanted gone.
+
+    Raises TemplateError, ChartError or ClusterError where a release cannot be planned.
+    """
+    chosen = preparation.chosen
+    drafts = [_draft(session, chosen, release, preparation) for release in chosen.releases]
+    for cluster in _clusters(drafts):
+        _plan_cluster(session, cluster, [draft for draft in drafts if draft.cluster is cluster])
+    redactor = Redactor(chosen.desired.secrets.mask)
+    plans = [_release_plan(session, draft, redactor) for draft in drafts]
+    names = ", ".join(cluster.name for cluster in _clusters(drafts))
+    return Plan(
+        command=command,
+        environment=chosen.desired.environment,
+        cluster=names,
+        releases=tuple(plans),
+        needs=chosen.needs,
+    )
+
+
+def overrides(options: RunOptions) -> Overrides:
+    """What the command line says for all releases."""
+    running, wait = options.running, options.wait
+    return Overrides(
+        wait=wait.wait,
+        wait_for_jobs=wait.wait_for_jobs,
+        timeout_s=wait.timeout_s,
+        atomic=running.atomic,
+        cleanup_on_fail=running.cleanup_on_fail,
+        history_max=running.history_max,
+        skip_crds=options.render.skip_crds,
+        no_hooks=options.render.no_hooks,
+        take_ownership=running.take_ownership,
+        force_conflicts=running.force_conflicts,
+        keep_history=running.keep_history,
+        cascade=running.cascade,
+        delete_wait=running.delete_wait,
+        delete_timeout_s=running.delete_timeout_s,
+        delete_data=running.delete_data,
+        description=running.description,
+        always_upgrade=running.always_upgrade,
+        refresh_random=running.refresh_random,
+    )
+
+
+def owner_of(cluster: Cluster, release: Release) -> ReleaseId:
+    """The release with the namespace it really goes to."""
+    return ReleaseId(cluster.context, release.namespace or cluster.namespace, release.name)
+
+
+def _draft(session: Session, chosen: Chosen, release: Release, preparation: Preparation) -> _Draft:
+    cluster = session.cluster_of(chosen.desired, release)
+    return _Draft(
+        release=release,
+        owner=owner_of(cluster, release),
+        cluster=cluster,
+        settings=settle(release.options, overrides(session.options)),
+        prepared=preparation.prepared.get(release.id),
+    )
+
+
+def _clusters(drafts: Iterable[_Draft]) -> list[Cluster]:
+    return list({id(draft.cluster): draft.cluster for draft in drafts}.values())
+
+
+def _plan_cluster(session: Session, cluster: Cluster, drafts: list[_Draft]) -> None:
+    client = cluster.client
+    stored = observe.revisions(
+        client, cluster.driver, [(draft.owner.namespace, draft.owner.name) for draft in drafts]
+    )
+    for draft in drafts:
+        draft.revisions = stored.get((draft.owner.namespace, draft.owner.name), ())
+    wanted = [draft for draft in drafts if draft.prepared is not None]
+    if wanted:
+        capabilities = rendering.cluster_capabilities(client)
+        lookup = rendering.ClusterLookup(client)
+        for draft in wanted:
+            session.cancel.check()
+            _render(session, draft, capabilities, lookup)
+    _find_targets(cluster, drafts)
+    _check_namespaces(cluster, drafts)
+    _check_crds(cluster, drafts)
+    _read_live(cluster, drafts)
+    comparison.compare(
+        client,
+        [
+            (
+                draft.compared,
+                comparison.Subject(
+                    owner=draft.owner,
+                    wanted=draft.prepared is not None,
+                    content=draft.content,
+                    stored=draft.stored,
+                    targets=draft.targets,
+                    live=draft.live,
+                    settings=draft.settings,
+                    adopt=draft.release.adopt,
+                ),
+            )
+            for draft in drafts
+        ],
+    )
+
+
+def _render(
+    session: Session, draft: _Draft, capabilities: Capabilities, lookup: rendering.ClusterLookup
+) -> None:
+    """Render as the deployed revision saw itself; only where that differs, render as the next one."""
+    assert draft.prepared is not None
+
+    def render(number: int, *, upgrade: bool) -> Rendered:
+        assert draft.prepared is not None
+        return rendering.render(
+            session, draft.prepared, draft.owner, capabilities, lookup=lookup, number=number, upgrade=upgrade
+        )
+
+    base = draft.base
+    if base is None:
+        draft.rendered = render(draft.number, upgrade=not installs_again(draft.revisions))
+        return
+    number, upgrade = revisions.rendered_as(base)
+    rendered = render(number, upgrade=upgrade)
+    before, after = _stored_documents(base), _documents(rendered)
+    draft.content = Content.SAME
+    if not diff.same_documents(before, after):
+        again = render(number, upgrade=upgrade) if rendered.uses_random else None
+        random = again is not None and diff.differs_only_at(before, after, _documents(again))
+        draft.content = Content.RANDOM if random else Content.CHANGED
+    elif (base.chart_name, base.chart_version) != (
+        rendered.chart.metadata.name,
+        rendered.chart.metadata.version,
+    ):
+        draft.content = Content.CHANGED
+    if draft.content is not Content.SAME or draft.settings.always_upgrade:
+        rendered = render(draft.number, upgrade=True)
+        after = _documents(rendered)
+    draft.rendered = rendered
+    if draft.content is Content.CHANGED:
+        draft.hook_changes = diff.hook_changes(before, after)
+        changed = diff.changed_count(before, after)
+        draft.difference = diff.described_difference(base, rendered, changed)
+
+
+def _find_targets(cluster: Cluster, drafts: list[_Draft]) -> None:
+    crds = [crd.body for draft in drafts if draft.rendered for crd in draft.rendered.crds]
+    templated = [
+        manifest.body
+        for draft in drafts
+        if draft.rendered
+        for manifest in draft.rendered.manifests
+        if manifest.ref.kind == "CustomResourceDefinition"
+    ]
+    namespaced = _scopes(cluster, [*crds, *templated])
+    for draft in drafts:
+        seen: dict[ObjectRef, Target] = {}
+        for revision in revisions.applied(draft.revisions):
+            for target in targets(stored_manifests(revision.manifest), draft.owner, namespaced):
+                seen.setdefault(target.ref, target)
+        draft.stored = tuple(in_uninstall_order(list(seen.values()), lambda target: target.ref.kind))
+        if draft.rendered is not None:
+            draft.targets = targets(draft.rendered.manifests, draft.owner, namespaced)
+
+
+def _scopes(cluster: Cluster, crds: Sequence[Mapping[str, Json]]) -> Namespaced:
+    served = cluster.client.discovery()
+
+    def lives_in_namespace(api_version: str, kind: str) -> bool | None:
+        found = served.find(api_version, kind)
+        return None if found is None else found.namespaced
+
+    return known_scopes(crds, lives_in_namespace)
+
+
+def _check_namespaces(cluster: Cluster, drafts: list[_Draft]) -> None:
+    unsure = {draft.owner.namespace for draft in drafts if draft.prepared is not None and not draft.revisions}
+    exists = observe.namespaces(cluster.client, unsure)
+    for draft in drafts:
+        draft.namespace_exists = exists.get(draft.owner.namespace, True)
+
+
+def _check_crds(cluster: Cluster, drafts: list[_Draft]) -> None:
+    with_crds = [draft for draft in drafts if draft.rendered and draft.rendered.crds]
+    if not with_crds:
+        return
+    present = observe.crd_names(cluster.client)
+    for draft in with_crds:
+        assert draft.rendered is not None
+        draft.crds = tuple(
+            Change(
+                ref=crd.ref._replace(namespace=""),
+                kind=ChangeKind.CREATE,
+                after=crd.text,
+                body=crd.body,
+                source=crd.source_path,
+            )
+            for crd in draft.rendered.crds
+            if crd.ref.name not in present
+        )
+
+
+def _read_live(cluster: Cluster, drafts: list[_Draft]) -> None:
+    known: set[ObjectRef] = set()
+    new: set[ObjectRef] = set()
+    missing = {draft.owner.namespace for draft in drafts if not draft.namespace_exists}
+    for draft in drafts:
+        stored = {target.ref for target in draft.stored}
+        known |= stored
+        new |= {t.ref for t in draft.targets if t.ref not in stored and t.ref.namespace not in missing}
+    live = observe.live_objects(
+        cluster.client, observe.Wanted(known=frozenset(known), new=frozenset(new - known))
+    )
+    for draft in drafts:
+        draft.live = live
+
+
+def _release_plan(session: Session, draft: _Draft, redactor: Redactor) -> ReleasePlan:
+    compared = draft.compared
+    newest = revisions.newest(draft.revisions)
+    action = decide(
+        Situation(
+            wanted=draft.prepared is not None,
+            last=newest.status if newest else None,
+            deployed=draft.base is not None,
+            content=draft.content,
+            difference=draft.difference,
+            missing=compared.missing,
+            drifted=compared.drifted,
+            adopted=compared.adopted,
+            refusal=compared.refusal,
+            prevent_destroy=bool(draft.release.extra.get("preventDestroy")),
+            always_upgrade=draft.settings.always_upgrade,
+            refresh_random=draft.settings.refresh_random,
+        )
+    )
+    changes = compared.changes if action.writes else ()
+    shown = (*draft.crds, *changes, *draft.hook_changes) if action.writes else ()
+    doing, after = steps(action, _parts(draft, changes))
+    number = draft.number
+    plan = ReleasePlan(
+        id=draft.release.id,
+        owner=draft.owner,
+        release=draft.release,
+        action=action,
+        chart=_chart_name(draft, newest),
+        changes=tuple(redactor.change(change) for change in shown),
+        steps=doing,
+        finally_steps=after,
+        revision=_revision(draft, action, number),
+        previous=newest,
+        stored=draft.revisions,
+        notes=draft.rendered.notes if draft.rendered else "",
+        settings=draft.settings,
+        warnings=draft.rendered.warnings if draft.rendered else (),
+    )
+    session.emit(
+        ReleasePlanned(
+            release=plan.id,
+            action=action.kind,
+            reason=action.reason,
+            created=plan.count(ChangeKind.CREATE),
+            changed=plan.count(ChangeKind.UPDATE, ChangeKind.REPLACE, ChangeKind.ADOPT),
+            deleted=plan.count(ChangeKind.DELETE),
+        )
+    )
+    return plan
+
+
+def _parts(draft: _Draft, changes: tuple[Change, ...]) -> Parts:
+    return Parts(
+        namespace=draft.owner.namespace,
+        namespace_exists=draft.namespace_exists,
+        changes=tuple(replace(change, before="", after="") for change in changes),
+        crds=draft.crds,
+        hooks=_hook_runs(draft),
+        revisions=draft.revisions,
+        settings=draft.settings,
+        fresh=installs_again(draft.revisions),
+    )
+
+
+def _hook_runs(draft: _Draft) -> tuple[tuple[tuple[str, ...], HookRun], ...]:
+    namespaced = _scopes(draft.cluster, ())
+    if draft.rendered is not None:
+        return tuple(
+            (hook.events, _hook_run(hook.manifest, hook, draft.owner, namespaced))
+            for hook in draft.rendered.hooks
+        )
+    newest = revisions.newest(draft.revisions)
+    return tuple(
+        (record.events, _hook_run(manifest, record, draft.owner, namespaced))
+        for record in (newest.hooks if newest else ())
+        for manifest in stored_manifests(record.manifest)[:1]
+    )
+
+
+def _hook_run(manifest: Manifest, hook: Any, owner: ReleaseId, namespaced: Namespaced) -> HookRun:
+    """`hook` is a rendered ChartHook or a stored HookRecord: both name the same things alike."""
+    target = hook_target(manifest, owner, namespaced)
+    return HookRun(
+        ref=target.ref,
+        name=hook.name,
+        path=hook.path,
+        text=manifest.text,
+        body=target.body,
+        weight=hook.weight,
+        delete_policies=tuple(hook.delete_policies),
+        output_log_policies=tuple(hook.output_log_policies),
+    )
+
+
+def _revision(draft: _Draft, action: Action, number: int) -> Revision | None:
+    if draft.prepared is None or draft.rendered is None:
+        return revisions.newest(draft.revisions)
+    if not action.writes:
+        return None
+    found = revisions.new(
+        draft.owner, number, draft.rendered, draft.prepared.values.values, revisions.newest(draft.revisions)
+    )
+    base = draft.base
+    if base is not None and comparison.restores(draft.content, draft.settings):
+        return replace(found, manifest=base.manifest, hooks=base.hooks, notes=base.notes)
+    return found
+
+
+def _chart_name(draft: _Draft, newest: Revision | None) -> str:
+    if draft.rendered is not None:
+        metadata = draft.rendered.chart.metadata
+        return f"{metadata.name}-{metadata.version}"
+    return f"{newest.chart_name}-{newest.chart_version}" if newest else draft.release.chart
+
+
+def _documents(rendered: Rendered) -> list[diff.Document]:
+    found = [
+        diff.Document(
+            key=("object", *manifest.ref),
+            text=manifest.text,
+            content=manifest.body,
+            ref=manifest.ref,
+            source=manifest.source_path,
+        )
+        for manifest in rendered.manifests
+    ]
+    found += [
+        diff.Document(
+            key=("hook", hook.path, *hook.manifest.ref),
+            text=hook.manifest.text,
+            content=hook.manifest.body,
+            ref=hook.manifest.ref,
+            hook=True,
+            source=hook.path,
+        )
+        for hook in rendered.hooks
+    ]
+    return found
+
+
+def _stored_documents(revision: Revision) -> list[diff.Document]:
+    found = [
+        diff.Document(
+            key=("object", *manifest.ref),
+            text=manifest.text,
+            content=manifest.body,
+            ref=manifest.ref,
+            source=manifest.source_path,
+        )
+        for manifest in stored_manifests(revision.manifest)
+    ]
+    for hook in revision.hooks:
+        found += [_stored_hook(hook, manifest) for manifest in stored_manifests(hook.manifest)[:1]]
+    return found
+
+
+def _stored_hook(hook: HookRecord, manifest: Manifest) -> diff.Document:
+    return diff.Document(
+        key=("hook", hook.path, *manifest.ref),
+        text=hook.manifest,
+        content=manifest.body,
+        ref=manifest.ref,
+        hook=True,
+        source=hook.path,
+    )

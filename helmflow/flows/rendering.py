@@ -1,0 +1,129 @@
+"""Render a prepared release: for a cluster with what that cluster can do, or offline."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from helmflow.core.events import ReleaseRendered
+from helmflow.core.ids import ObjectRef, ReleaseId
+from helmflow.flows.prepare import Prepared
+from helmflow.flows.session import Session
+
+if TYPE_CHECKING:
+    from helmflow.helm.chart.capabilities import Capabilities
+    from helmflow.helm.render.engine import Lookup, Rendered
+    from helmflow.helm.render.postrender import PostRenderer
+    from helmflow.kube.client import KubeClient
+
+
+class ClusterLookup:
+    """The `lookup` function of templates, answered by a cluster."""
+
+    def __init__(self, client: KubeClient) -> None:
+        self._client = client
+
+    def lookup(self, api_version: str, kind: str, namespace: str, name: str) -> dict[str, Any]:
+        """The object, or with name "" the list; {} where there is none."""
+        if self._client.discovery().find(api_version, kind) is None:
+            return {}
+        if name:
+            return self._client.find(ObjectRef(api_version, kind, namespace, name)) or {}
+        listed = self._client.list(api_version, kind, namespace)
+        return {"apiVersion": api_version, "kind": f"{kind}List", "metadata": {}, "items": list(listed.items)}
+
+
+def cluster_capabilities(client: KubeClient) -> Capabilities:
+    """What a cluster can do, as templates see it."""
+    from helmflow.helm.chart.capabilities import Capabilities
+
+    return Capabilities(client.server_version().git_version, client.discovery().api_versions())
+
+
+def offline_capabilities(session: Session, prepared: Prepared, kube_version: str) -> Capabilities:
+    """What Helm assumes without a cluster, with what flags and files say on top."""
+    from helmflow.helm.chart.capabilities import Capabilities
+
+    given = session.options.render
+    found = Capabilities()
+    version = given.kube_version or prepared.release.kube_version or kube_version
+    if version:
+        found = found.with_kube_version(version)
+    extra = (*prepared.release.api_versions, *given.api_versions)
+    return found.with_api_versions(extra) if extra else found
+
+
+def render(
+    session: Session,
+    prepared: Prepared,
+    owner: ReleaseId,
+    capabilities: Capabilities,
+    *,
+    lookup: Lookup | None = None,
+    number: int = 1,
+    upgrade: bool = False,
+    offline: bool = False,
+) -> Rendered:
+    """The release's chart rendered as revision `number`; emits ReleaseRendered."""
+    from helmflow.helm.render import engine
+
+    given, own = session.options.render, prepared.release.options
+    started = session.clock.monotonic()
+    rendered = engine.render(
+        prepared.chart,
+        prepared.values.values,
+        engine.RenderOptions(
+            release_name=owner.name,
+            namespace=owner.namespace,
+            revision=number,
+            is_upgrade=upgrade,
+            capabilities=capabilities,
+            lookup=lookup,
+            skip_schema_validation=given.skip_schema_validation or bool(own.skip_schema_validation),
+            enable_dns=given.enable_dns or bool(own.enable_dns),
+            include_crds=offline and bool(given.include_crds) and not own.skip_crds,
+            skip_tests=offline and given.skip_tests,
+            no_hooks=offline and given.no_hooks,
+            post_renderer=_post_renderer(session, prepared),
+        ),
+    )
+    session.emit(
+        ReleaseRendered(
+            release=prepared.release.id,
+            documents=len(rendered.manifests) + len(rendered.hooks),
+            seconds=session.clock.monotonic() - started,
+        )
+    )
+    return rendered
+
+
+class CommandPostRenderer:
+    """A post-renderer that is a command: it reads the manifests and writes them back changed."""
+
+    def __init__(self, command: tuple[str, ...], release: ReleaseId) -> None:
+        self._command = command
+        self._release = release
+
+    def run(self, manifests: str) -> str:
+        """What the command wrote; HelmflowError `release.post-renderer` where it failed."""
+        from helmflow.core import process
+        from helmflow.core.errors import HelmflowError
+
+        finished = process.run(self._command, stdin=manifests)
+        if finished.status != 0:
+            raise HelmflowError(
+                f"the post-renderer of {self._release} failed with exit code {finished.status}: "
+                f"{finished.stderr.strip() or finished.stdout.strip()}",
+                error_id="release.post-renderer",
+            )
+        return finished.stdout
+
+
+def _post_renderer(session: Session, prepared: Prepared) -> PostRenderer | None:
+    given, own = session.options.render, prepared.release.options
+    command = given.post_renderer or own.post_renderer or ""
+    if not command:
+        return None
+    arguments = given.post_renderer_args or own.post_renderer_args or ()
+    path = prepared.release.base_dir / command
+    program = str(path) if "/" in command and path.exists() else command
+    return CommandPostRenderer((program, *arguments), prepared.release.id)

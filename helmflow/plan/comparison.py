@@ -1,0 +1,267 @@
+"""Targets against live objects: proofs first, dry-runs for the rest, then one Change per object."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from helmflow.core.errors import ClusterError, Mistake
+from helmflow.core.ids import ObjectRef, ReleaseId
+from helmflow.helm.render.kinds import in_install_order
+from helmflow.kube import errors
+from helmflow.kube.client import KubeClient
+from helmflow.plan import conflicts, diff, observe
+from helmflow.plan.decide import Content
+from helmflow.plan.model import Change, ChangeKind
+from helmflow.plan.objects import Target, owned_by
+from helmflow.plan.proof import proven
+from helmflow.plan.settings import Settings
+
+Json = Any
+
+# What API servers say when a field may not change; the object must be replaced. A uid that does not fit says
+# "field is immutable" too, which must not be taken for this.
+_IMMUTABLE: Final = re.compile(
+    r"field is immutable|may not change once set|cannot change roleRef|is immutable after creation"
+    r"|updates to statefulset spec for fields other than|pod updates may not change fields other than"
+    r"|immutable when|is immutable"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """One release to compare: what is stored (uninstall order), what is wanted (install order), what is live."""
+
+    owner: ReleaseId
+    wanted: bool
+    content: Content
+    stored: tuple[Target, ...]
+    targets: tuple[Target, ...]
+    live: Mapping[ObjectRef, Json]
+    settings: Settings
+    adopt: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Compared:
+    """What comparing found. `changes` in apply order, deletions after them."""
+
+    changes: tuple[Change, ...] = ()
+    missing: int = 0
+    drifted: int = 0
+    adopted: int = 0
+    refusal: Mistake | None = None
+
+
+@dataclass(slots=True)
+class _Pending:
+    """One object that could not be decided without the server."""
+
+    target: Target
+    live: Json
+    known: bool
+    body: dict[str, Json]
+    force: bool = False
+    answer: Json | ClusterError = None
+
+
+def compare(client: KubeClient, subjects: Sequence[tuple[Compared, Subject]]) -> None:
+    """Fill in every Compared. One round of dry-runs for all, a second one for those that had conflicts."""
+    work = [(compared, subject, _pending(compared, subject)) for compared, subject in subjects]
+    asked = [(subject, item) for _, subject, items in work for item in items]
+    _ask(client, [item for _, item in asked])
+    again = [item for subject, item in asked if _settles(subject, item)]
+    _ask(client, again)
+    for compared, subject, items in work:
+        _finish(compared, subject, {item.target.ref: item for item in items})
+
+
+def restores(content: Content, settings: Settings) -> bool:
+    """Whether drift is undone with what was deployed: new random content would change what nobody asked to change."""
+    return content is Content.RANDOM and not (settings.refresh_random or settings.always_upgrade)
+
+
+def _ask(client: KubeClient, items: Sequence[_Pending]) -> None:
+    for force in (False, True):
+        group = [item for item in items if item.force is force]
+        answers = observe.dry_runs(client, [item.body for item in group], force=force)
+        for item, answer in zip(group, answers, strict=True):
+            item.answer = answer
+
+
+def _pending(compared: Compared, subject: Subject) -> list[_Pending]:
+    """What needs a dry-run. A release that is compared for drift alone is compared as it was stored."""
+    stored = {target.ref: target for target in subject.stored}
+    found = []
+    for target in _compared_targets(subject):
+        live = subject.live.get(target.ref)
+        known = target.ref in stored
+        if live is None:
+            continue
+        if not known and not _may_take(compared, subject, target, live):
+            continue
+        if proven(target.body, live):
+            continue
+        found.append(_Pending(target, live, known, target.body, force=subject.settings.force_conflicts))
+    return found
+
+
+def _compared_targets(subject: Subject) -> tuple[Target, ...]:
+    if not subject.wanted:
+        return ()
+    if restores(subject.content, subject.settings):
+        return tuple(in_install_order(list(subject.stored), lambda target: target.ref.kind))
+    return subject.targets
+
+
+def _may_take(compared: Compared, subject: Subject, target: Target, live: Mapping[str, Json]) -> bool:
+    """Whether an object that no revision of this release knows may become part of it: Helm's ownership rule."""
+    label, name, namespace = owned_by(live)
+    if label == "Helm" and (name, namespace) == (subject.owner.name, subject.owner.namespace):
+        return True
+    if subject.settings.take_ownership or _named(target.ref, subject.adopt):
+        compared.adopted += 1
+        return True
+    missing = []
+    if label != "Helm":
+        missing.append(_ownership("label", "app.kubernetes.io/managed-by", label, "Helm"))
+    if name != subject.owner.name:
+        missing.append(_ownership("annotation", "meta.helm.sh/release-name", name, subject.owner.name))
+    if namespace != subject.owner.namespace:
+        missing.append(
+            _ownership("annotation", "meta.helm.sh/release-namespace", namespace, subject.owner.namespace)
+        )
+    where = f' in namespace "{target.ref.namespace}"' if target.ref.namespace else ""
+    compared.refusal = compared.refusal or Mistake(
+        f'{target.ref.kind} "{target.ref.name}"{where} exists and cannot be imported into the current release: '
+        f"invalid ownership metadata; {'; '.join(missing)}",
+        "release.not-owned",
+        hint=f"it belongs to release {namespace}/{name}"
+        if name
+        else "set takeOwnership: true on the release to adopt it, or delete it",
+    )
+    return False
+
+
+def _ownership(what: str, key: str, found: str, wanted: str) -> str:
+    if not found:
+        return f'{what} validation error: missing key "{key}": must be set to "{wanted}"'
+    return f'{what} validation error: key "{key}" must equal "{wanted}": current value is "{found}"'
+
+
+def _named(ref: ObjectRef, adopt: Sequence[str]) -> bool:
+    kind = ref.kind.lower()
+    return any(entry.lower() in (f"{kind}/{ref.name}", f"{kind}s/{ref.name}") for entry in adopt)
+
+
+def _settles(subject: Subject, item: _Pending) -> bool:
+    """Whether a conflict is settled by taking or yielding fields, so that the server is asked once more."""
+    if not isinstance(item.answer, errors.FieldConflict):
+        return False
+    verdict = conflicts.settle(item.answer.fields, item.body)
+    if verdict is None:
+        return False
+    item.body, item.force = verdict.body, verdict.force
+    return True
+
+
+def _finish(compared: Compared, subject: Subject, asked: Mapping[ObjectRef, _Pending]) -> None:
+    stored = {target.ref: target for target in subject.stored}
+    changes = [
+        _change(compared, subject, target, stored.get(target.ref), asked.get(target.ref))
+        for target in _compared_targets(subject)
+    ]
+    kept = frozenset(target.ref for target in subject.targets) if subject.wanted else frozenset()
+    gone = diff.deletions(subject.stored, kept, subject.live, delete_data=subject.settings.delete_data)
+    compared.changes = (*changes, *gone)
+
+
+def _change(
+    compared: Compared, subject: Subject, target: Target, before: Target | None, asked: _Pending | None
+) -> Change:
+    live = subject.live.get(target.ref)
+    unchanged = Change(ref=target.ref, kind=ChangeKind.UNCHANGED, source=target.source)
+    if live is None:
+        if before is not None and before.text == target.text:
+            compared.missing += 1
+        return Change(
+            ref=target.ref,
+            kind=ChangeKind.CREATE,
+            after=target.text,
+            body=target.body,
+            source=target.source,
+            reason="it is gone from the cluster" if before is not None else "",
+        )
+    if asked is None:
+        return unchanged
+    if isinstance(asked.answer, ClusterError):
+        return _refused(compared, subject, asked, before)
+    if diff.same_state(live, asked.answer):
+        return unchanged
+    return _update(compared, asked, before, live)
+
+
+def _update(compared: Compared, asked: _Pending, before: Target | None, live: Mapping[str, Json]) -> Change:
+    target = asked.target
+    kind = ChangeKind.UPDATE if asked.known else ChangeKind.ADOPT
+    common: dict[str, Any] = {
+        "ref": target.ref,
+        "body": asked.body,
+        "source": target.source,
+        "force": asked.force,
+        "uid": str(live.get("metadata", {}).get("uid", "")),
+    }
+    if before is not None and before.text != target.text:
+        return Change(kind=kind, before=before.text, after=target.text, **common)
+    from helmflow.core import yaml_dialect
+
+    compared.drifted += asked.known
+    shape = target.body
+    return Change(
+        kind=kind,
+        before=yaml_dialect.dump(diff.restricted(dict(live), shape)),
+        after=yaml_dialect.dump(diff.restricted(asked.answer, shape)),
+        drift=asked.known,
+        reason="changed in the cluster" if asked.known else "exists already",
+        **common,
+    )
+
+
+def _refused(compared: Compared, subject: Subject, asked: _Pending, before: Target | None) -> Change:
+    answer, target = asked.answer, asked.target
+    common: dict[str, Any] = {
+        "ref": target.ref,
+        "before": before.text if before else "",
+        "after": target.text,
+        "body": asked.body,
+        "source": target.source,
+        "uid": str(asked.live.get("metadata", {}).get("uid", "")),
+    }
+    if isinstance(answer, errors.Invalid) and _immutable(answer):
+        if subject.settings.force:
+            return Change(kind=ChangeKind.REPLACE, reason="a field that may not change does", **common)
+        hint = "set force: true on the release to delete and create it again"
+        compared.refusal = compared.refusal or Mistake(answer.message, "release.immutable-field", hint=hint)
+    elif isinstance(answer, errors.FieldConflict):
+        owners = ", ".join(sorted({f"{owned.field} by {owned.manager}" for owned in answer.fields}))
+        compared.refusal = compared.refusal or Mistake(
+            f"{target.ref}: fields are owned by others: {owners}",
+            "release.field-conflict",
+            hint="--force-conflicts takes them over; or leave them out of the chart",
+        )
+    elif isinstance(answer, errors.NotFound | errors.ServerFailure):
+        return Change(kind=ChangeKind.UPDATE, reason="not verified by the cluster", **common)
+    else:
+        compared.refusal = compared.refusal or Mistake(answer.message, answer.error_id, hint=answer.hint)
+    return Change(kind=ChangeKind.UPDATE, reason="refused by the cluster", **common)
+
+
+def _immutable(answer: errors.Invalid) -> bool:
+    if answer.causes:
+        return any(
+            cause.field not in ("metadata.uid", "metadata.name") and _IMMUTABLE.search(cause.message)
+            for cause in answer.causes
+        )
+    return _IMMUTABLE.search(answer.message) is not None
