@@ -64,7 +64,9 @@ def test() -> None:
     for old in counts.glob("*.json"):
         old.unlink()
     selection = "not nightly and not apiserver and not browser"
-    pytest("-q", "-n", "2", "--dist", "worksteal", "-m", selection, env={"HELMFLOW_CONFORMANCE_COUNTS": str(counts)})
+    env = {"HELMFLOW_CONFORMANCE_COUNTS": str(counts)}
+    pytest("-q", "-n", "2", "--dist", "worksteal", "-m", selection, env=env)
+    run(BIN / "python", "-m", "tests.conformance", env=env)
 
 
 def lint() -> None:

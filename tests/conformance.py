@@ -32,3 +32,24 @@ def report(suite: str, *, passed: int, failed: int = 0, skipped: int = 0) -> Non
     counts["passed"] += passed
     counts["failed"] += failed
     counts["skipped"] += skipped
+
+
+def _main() -> int:
+    """After a run: fail where the data is here and a suite of tests/conformance_suites.txt counted no row."""
+    wanted = (Path(__file__).parent / "conformance_suites.txt").read_text(encoding="utf-8").split()
+    folder = Path(os.environ["HELMFLOW_CONFORMANCE_COUNTS"])
+    counted: dict[str, int] = {}
+    for file in folder.glob("*.json"):
+        for suite, numbers in json.loads(file.read_text(encoding="utf-8")).items():
+            counted[suite] = counted.get(suite, 0) + numbers["passed"] + numbers["failed"]
+    empty = [suite for suite in wanted if not counted.get(suite)]
+    if ROOT.exists() and empty:
+        print("no row was counted in: " + ", ".join(empty))
+        return 1
+    if not ROOT.exists():
+        print(f"no conformance data at {ROOT}: its rows were not run")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(_main())
