@@ -1,0 +1,67 @@
+"""Workbench: what the steps of one release work with, and what they have done so far."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from helmflow.core.clock import Clock
+from helmflow.core.errors import HelmflowError
+from helmflow.core.events import Emit
+from helmflow.core.ids import ObjectRef, ReleaseId
+from helmflow.execute.cancel import CancelToken
+from helmflow.execute.report import TestResult
+from helmflow.plan.model import ReleasePlan
+
+if TYPE_CHECKING:
+    from helmflow.helm.release.record import Revision
+    from helmflow.helm.release.store import ReleaseStore
+    from helmflow.kube.client import KubeClient
+    from helmflow.kube.objects import KubeObject
+    from helmflow.kube.waiting import Waiter
+
+FireLocalHooks = Callable[[ReleasePlan, str, "str | None", Emit], None]
+"""(release, event, the error so far, emit): run the user's commands for an event; raises where one fails."""
+
+
+class StepFailed(HelmflowError):
+    """A step of a release failed; the message is what the release's record and its user get."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """What is shared by all releases of one cluster."""
+
+    client: KubeClient
+    waiter: Waiter
+    store: Callable[[str], ReleaseStore]
+    clock: Clock
+    cancel: CancelToken
+    fire: FireLocalHooks
+
+
+@dataclass(slots=True, kw_only=True)
+class Bench:
+    """One release's work. `revision` is what is stored of this run so far; `applied` the objects written by it."""
+
+    plan: ReleasePlan
+    tools: Tools
+    emit: Emit
+    revision: Revision | None = None
+    stored: bool = False
+    created: list[ObjectRef] = field(default_factory=list)
+    applied: dict[ObjectRef, KubeObject] = field(default_factory=dict)
+    kept: list[ObjectRef] = field(default_factory=list)
+    tests: list[TestResult] = field(default_factory=list)
+    ran_crds: bool = False
+
+    @property
+    def id(self) -> ReleaseId:
+        """The release."""
+        return self.plan.id
+
+    @property
+    def store(self) -> ReleaseStore:
+        """Where the release's revisions are."""
+        return self.tools.store(self.plan.owner.namespace)

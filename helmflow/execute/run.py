@@ -1,0 +1,299 @@
+"""Plan -> RunReport: releases by the graph of their needs, steps in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+
+from helmflow.core.clock import Clock
+from helmflow.core.errors import HelmflowError, Mistake
+from helmflow.core.events import Emit, ReleaseFinished, ReleaseStarted, RunFinished, RunStarted, Warned
+from helmflow.core.ids import ReleaseId
+from helmflow.execute.bench import Bench, Tools
+from helmflow.execute.cancel import Cancelled, CancelToken
+from helmflow.execute.pool import FailurePolicy, Skipped, Work, run_all, skip_dependents
+from helmflow.execute.report import Outcome, ReleaseReport, RunReport
+from helmflow.execute.schedule import Schedule
+from helmflow.execute.steps import failed_revision, run_step
+from helmflow.helm.release.record import ReleaseStatus
+from helmflow.plan.model import (
+    ActionKind,
+    Change,
+    ChangeKind,
+    DeleteObjects,
+    Plan,
+    ReleasePlan,
+    RunLocalHooks,
+    Step,
+)
+
+MAX_WORKERS = 16  # releases at once where nothing else is said
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runner:
+    """How a plan is carried out.
+
+    `tools` gives the tools of a release's cluster; `lock` holds a release while it is written; `undo` plans what
+    an atomic release goes back to; `refresh` makes a release's plan anew when what it needs has changed the cluster.
+    """
+
+    tools: Callable[[ReleasePlan], Tools]
+    clock: Clock
+    cancel: CancelToken
+    emit: Emit
+    lock: Callable[[ReleasePlan, Emit], AbstractContextManager[None]]
+    undo: Callable[[ReleasePlan], ReleasePlan | None]
+    refresh: Callable[[ReleasePlan], ReleasePlan]
+    writes: Callable[[], int]
+    requests: Callable[[], int]
+    concurrency: int = 0
+    policy: FailurePolicy = skip_dependents
+
+
+@dataclass(slots=True)
+class _Tally:
+    """Reports as they come in; the pool calls back in one thread."""
+
+    plan: Plan
+    emit: Emit
+    reports: dict[ReleaseId, ReleaseReport] = field(default_factory=dict)
+
+    def ended(self, release: ReleaseId, report: ReleaseReport) -> None:
+        self.reports[release] = report
+        self.emit(
+            ReleaseFinished(
+                release=release,
+                outcome=report.outcome,
+                action=report.action,
+                reason=report.reason,
+                seconds=report.seconds,
+                revision=report.revision,
+                notes=report.notes,
+                failure=report.failure,
+            )
+        )
+
+    def skipped(self, skipped: Skipped[ReleaseId]) -> None:
+        plan = self.plan.by_id(skipped.node)
+        because = skipped.because_of
+        report = ReleaseReport(
+            id=skipped.node,
+            action=plan.action.kind,
+            outcome=Outcome.SKIPPED if because else Outcome.UNTOUCHED,
+            reason=f"needs {because}" if because else "the run stopped before it was its turn",
+            because_of=because,
+            chart=plan.chart,
+        )
+        self.reports[skipped.node] = report
+        self.emit(
+            ReleaseFinished(
+                release=report.id,
+                outcome=report.outcome,
+                action=report.action,
+                reason=report.reason,
+                because_of=because,
+            )
+        )
+
+
+def run(plan: Plan, runner: Runner) -> RunReport:
+    """Carry the plan out. A failed release stops what needs it (or more, by `policy`); nothing is raised for it."""
+    started = runner.clock.monotonic()
+    writes, requests = runner.writes(), runner.requests()
+    needs = walked(plan)
+    runner.emit(
+        RunStarted(
+            command=plan.command,
+            environment=plan.environment,
+            cluster=plan.cluster,
+            releases=tuple(release.id for release in plan.releases),
+            needs={release: tuple(sorted(wanted)) for release, wanted in needs.items()},
+        )
+    )
+    tally = _Tally(plan, runner.emit)
+    run_all(
+        Schedule(needs),
+        Work(
+            lambda release, emit: _run_release(plan.by_id(release), runner, emit),
+            lambda report: report.outcome is not Outcome.FAILED,
+            tally.ended,
+            tally.skipped,
+        ),
+        runner.emit,
+        workers=runner.concurrency or min(MAX_WORKERS, max(1, len(plan.releases))),
+        cancel=runner.cancel,
+        policy=runner.policy,
+    )
+    report = RunReport(
+        command=plan.command,
+        environment=plan.environment,
+        cluster=plan.cluster,
+        releases=tuple(tally.reports[release.id] for release in plan.releases),
+        seconds=runner.clock.monotonic() - started,
+        writes=runner.writes() - writes,
+        requests=runner.requests() - requests,
+        cancelled=runner.cancel.cancelled,
+    )
+    runner.emit(
+        RunFinished(
+            command=plan.command,
+            seconds=report.seconds,
+            done=len(report.having(Outcome.DONE)),
+            unchanged=len(report.having(Outcome.UNCHANGED)),
+            failed=len(report.having(Outcome.FAILED)),
+            skipped=len(report.having(Outcome.SKIPPED)) + len(report.having(Outcome.UNTOUCHED)),
+            writes=report.writes,
+        )
+    )
+    return report
+
+
+def walked(plan: Plan) -> Mapping[ReleaseId, frozenset[ReleaseId]]:
+    """Who waits for whom: an uninstall waits for everything that needs it, everything else for what it needs."""
+    gone = {release.id for release in plan.releases if _uninstalls(plan, release)}
+    found: dict[ReleaseId, set[ReleaseId]] = {release.id: set() for release in plan.releases}
+    for release, needs in plan.needs.items():
+        for need in needs:
+            if release not in found or need not in found:
+                continue
+            if release in gone and need in gone:
+                found[need].add(release)
+            elif release in gone:
+                continue  # it goes whatever becomes of what it needed
+            elif need in gone:
+                continue  # a release that stays cannot wait for one that goes
+            else:
+                found[release].add(need)
+    return {release: frozenset(needs) for release, needs in found.items()}
+
+
+def _uninstalls(plan: Plan, release: ReleasePlan) -> bool:
+    return release.action.kind is ActionKind.UNINSTALL or (
+        plan.command in ("destroy", "delete") or release.action.code == "absent"
+    )
+
+
+def _run_release(plan: ReleasePlan, runner: Runner, emit: Emit) -> ReleaseReport:
+    started = runner.clock.monotonic()
+    if plan.action.kind is ActionKind.REFUSE:
+        return _report(plan, Outcome.FAILED, failure=plan.action.error, reason=plan.action.reason)
+    for warning in plan.warnings:
+        emit(Warned(warning=warning, release=plan.id))
+    plan = runner.refresh(plan)
+    bench = Bench(plan=plan, tools=runner.tools(plan), emit=emit)
+    if not plan.action.writes:
+        failure = _finally(bench, None)
+        outcome = Outcome.FAILED if failure else Outcome.UNCHANGED
+        seconds = runner.clock.monotonic() - started
+        return _report(
+            plan, outcome, failure=failure, seconds=seconds, reason=plan.action.reason, bench=bench
+        )
+    emit(ReleaseStarted(release=plan.id, action=plan.action.kind, chart=plan.chart))
+    failure = None
+    try:
+        with runner.lock(plan, emit):
+            failure = _run_steps(bench, runner)
+    except HelmflowError as error:
+        failure = failure or _mistake(error)
+    late = _finally(bench, failure)
+    failure = failure or late
+    seconds = runner.clock.monotonic() - started
+    outcome = Outcome.FAILED if failure else Outcome.DONE
+    reason = failure.message if failure else plan.action.reason
+    return _report(plan, outcome, failure=failure, seconds=seconds, reason=reason, bench=bench)
+
+
+def _run_steps(bench: Bench, runner: Runner) -> Mistake | None:
+    step: Step | None = None
+    try:
+        for step in bench.plan.steps:
+            bench.tools.cancel.check()
+            run_step(step, bench)
+    except HelmflowError as error:
+        _store_failure(bench, error)
+        if isinstance(error, Cancelled) or runner.cancel.cancelled:
+            return _mistake(error)
+        _clean_up(bench, runner)
+        return _mistake(error)
+    return None
+
+
+def _store_failure(bench: Bench, error: HelmflowError) -> None:
+    """The record says that this revision failed, so that the next run and Helm can read what happened."""
+    if not bench.stored or bench.revision is None:
+        return
+    if bench.revision.status is ReleaseStatus.UNINSTALLING:
+        return  # Helm leaves it so; the next run goes on from here
+    what = "Release" if bench.revision.status is ReleaseStatus.PENDING_INSTALL else "Upgrade"
+    text = f'{what} "{bench.plan.owner.name}" failed: {error.message}'
+    bench.revision = failed_revision(bench.revision, text)
+    try:
+        bench.store.update(bench.revision)
+    except HelmflowError as second:
+        bench.emit(Warned(warning=_mistake(second), release=bench.id))
+
+
+def _clean_up(bench: Bench, runner: Runner) -> None:
+    """What the release asked for in case of failure: delete what this run created, or go back to what was."""
+    try:
+        if bench.plan.settings.cleanup_on_fail and bench.created and not bench.plan.settings.atomic:
+            gone = tuple(Change(ref=ref, kind=ChangeKind.DELETE) for ref in reversed(bench.created))
+            run_step(DeleteObjects(changes=gone), bench)
+        if bench.plan.settings.atomic:
+            undo = runner.undo(bench.plan)
+            if undo is not None:
+                inner = Bench(plan=undo, tools=bench.tools, emit=bench.emit)
+                for step in undo.steps:
+                    if not isinstance(step, RunLocalHooks):
+                        run_step(step, inner)
+    except HelmflowError as error:
+        bench.emit(Warned(warning=_mistake(error), release=bench.id))
+
+
+def _finally(bench: Bench, failure: Mistake | None) -> Mistake | None:
+    """The steps that run whatever happened; the first that fails fails the release, the others still run."""
+    found: Mistake | None = None
+    for step in bench.plan.finally_steps:
+        try:
+            run_step(step, bench, (failure or found or _NOTHING).message or None)
+        except HelmflowError as error:
+            found = found or _mistake(error)
+    return found
+
+
+_NOTHING = Mistake("", "")
+
+
+def _mistake(error: HelmflowError) -> Mistake:
+    return Mistake(str(error.message), error.error_id, error.span, error.hint)
+
+
+def _report(
+    plan: ReleasePlan,
+    outcome: Outcome,
+    *,
+    reason: str,
+    failure: Mistake | None = None,
+    seconds: float = 0.0,
+    bench: Bench | None = None,
+) -> ReleaseReport:
+    revision = (bench.revision if bench else None) or plan.previous
+    deployed = revision is not None and revision.status is ReleaseStatus.DEPLOYED
+    return ReleaseReport(
+        id=plan.id,
+        action=plan.action.kind,
+        outcome=outcome,
+        reason=reason,
+        chart=plan.chart,
+        seconds=seconds,
+        revision=revision.number if revision else 0,
+        status=str(revision.status) if revision else "",
+        notes=revision.notes if revision is not None and deployed else "",
+        failure=failure,
+        kept=tuple(bench.kept) if bench else (),
+        tests=tuple(bench.tests) if bench else (),
+        last_deployed=revision.last_deployed if revision else "",
+        description=revision.description if revision else "",
+    )

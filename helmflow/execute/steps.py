@@ -1,0 +1,311 @@
+"""One function per Step type: each does what its data says and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import groupby
+from typing import assert_never
+
+from helmflow.core.clock import Deadline
+from helmflow.core.errors import ClusterError
+from helmflow.core.events import ObjectApplied, StepFinished, StepStarted
+from helmflow.core.ids import ObjectRef
+from helmflow.execute import chart_hooks
+from helmflow.execute.bench import Bench, StepFailed
+from helmflow.helm.release import history
+from helmflow.helm.release.record import ReleaseStatus, Revision, go_time
+from helmflow.kube import errors
+from helmflow.kube.objects import KubeObject
+from helmflow.kube.waiting import ObjectFailure, Target, Until, WaitReport
+from helmflow.plan.model import (
+    ApplyCrds,
+    ApplyObjects,
+    Change,
+    ChangeKind,
+    DeleteObjects,
+    DeleteRevisions,
+    EnsureNamespace,
+    PruneRevisions,
+    RepairRevision,
+    RunChartHooks,
+    RunLocalHooks,
+    SaveRevision,
+    Step,
+    WaitUntilReady,
+)
+
+CRD_TIMEOUT_S = 60.0  # Helm's own
+UNKNOWN_KIND_TIMEOUT_S = 15.0  # until a CRD that was just created is served
+GONE_TIMEOUT_S = 120.0
+
+_OPERATIONS = {
+    ChangeKind.CREATE: "created",
+    ChangeKind.UPDATE: "configured",
+    ChangeKind.REPLACE: "replaced",
+    ChangeKind.ADOPT: "configured",
+}
+
+
+def run_step(step: Step, bench: Bench, error: str | None = None) -> None:
+    """Carry out one step, between its events. `error` is what failed before, for hooks that run all the same."""
+    clock = bench.tools.clock
+    started = clock.monotonic()
+    name = type(step).__name__
+    bench.emit(StepStarted(release=bench.id, step=name, detail=_detail(step)))
+    _run(step, bench, error)
+    bench.emit(StepFinished(release=bench.id, step=name, seconds=clock.monotonic() - started))
+
+
+def _run(step: Step, bench: Bench, error: str | None) -> None:
+    match step:
+        case EnsureNamespace():
+            _ensure_namespace(step, bench)
+        case ApplyCrds():
+            _apply_crds(step, bench)
+        case RunLocalHooks():
+            bench.tools.fire(bench.plan, step.event, error, bench.emit)
+        case RunChartHooks():
+            chart_hooks.run(step, bench)
+        case ApplyObjects():
+            _apply_objects(step, bench)
+        case DeleteObjects():
+            _delete_objects(step, bench)
+        case WaitUntilReady():
+            _wait_until_ready(step, bench)
+        case SaveRevision():
+            _save_revision(step, bench)
+        case RepairRevision():
+            _repair_revision(step, bench)
+        case PruneRevisions():
+            _prune_revisions(step, bench)
+        case DeleteRevisions():
+            _delete_revisions(bench)
+        case _:
+            assert_never(step)
+
+
+def _detail(step: Step) -> str:
+    match step:
+        case EnsureNamespace():
+            return step.namespace
+        case RunLocalHooks() | RunChartHooks():
+            return step.event
+        case SaveRevision() | RepairRevision():
+            return step.status
+        case _:
+            return ""
+
+
+def _ensure_namespace(step: EnsureNamespace, bench: Bench) -> None:
+    body = {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": step.namespace, "labels": {"name": step.namespace}},
+    }
+    try:
+        bench.tools.client.create(body)
+    except errors.AlreadyExists:
+        return
+    ref = ObjectRef("v1", "Namespace", "", step.namespace)
+    bench.emit(ObjectApplied(release=bench.id, ref=ref, operation="created"))
+
+
+def _apply_crds(step: ApplyCrds, bench: Bench) -> None:
+    client = bench.tools.client
+    waiting = []
+    for crd in step.crds:
+        try:
+            seed = client.create(crd.body)
+        except errors.AlreadyExists:
+            continue
+        waiting.append(Target(ref=crd.ref, seed=seed))
+        bench.emit(ObjectApplied(release=bench.id, ref=crd.ref, operation="created"))
+    bench.ran_crds = True
+    if waiting:
+        _wait(bench, waiting, CRD_TIMEOUT_S, "custom resource definitions were not established")
+        client.discovery(refresh=True)
+
+
+def _apply_objects(step: ApplyObjects, bench: Bench) -> None:
+    """In Helm's order: kind by kind, side by side inside a run of one kind."""
+    for kind, group in groupby(step.changes, key=lambda change: change.ref.kind):
+        bench.tools.cancel.check()
+        changes = list(group)
+        answers = bench.tools.client.each([_applier(change, bench) for change in changes])
+        _raise_first(answers)
+        bench.ran_crds = bench.ran_crds or kind == "CustomResourceDefinition"
+
+
+def _applier(change: Change, bench: Bench) -> Callable[[], None]:
+    def apply() -> None:
+        seed, created = _apply(change, bench)
+        bench.applied[change.ref] = seed
+        if created:
+            bench.created.append(change.ref)
+        operation = "created" if created else _OPERATIONS[change.kind]
+        bench.emit(ObjectApplied(release=bench.id, ref=change.ref, operation=operation))
+
+    return apply
+
+
+def _apply(change: Change, bench: Bench) -> tuple[KubeObject, bool]:
+    client = bench.tools.client
+    if change.kind is ChangeKind.REPLACE:
+        _delete(change.ref, change.uid, "Background", bench)
+        _wait_gone(bench, [change.ref], GONE_TIMEOUT_S)
+        return client.create(change.body), False
+    body = change.body
+    if change.uid and change.kind is ChangeKind.UPDATE:
+        # The plan was made for this very object: one that took its place meanwhile is somebody else's.
+        body = {**body, "metadata": {**body["metadata"], "uid": change.uid}}
+    deadline = Deadline(bench.tools.clock, UNKNOWN_KIND_TIMEOUT_S)
+    while True:
+        try:
+            applied = client.apply(body, force=change.force)
+            return applied.object, applied.created
+        except errors.NotFound:
+            if not bench.ran_crds or deadline.passed():
+                raise
+        except ClusterError as failure:
+            if failure.error_id != "cluster.unknown-kind" or not bench.ran_crds or deadline.passed():
+                raise
+        bench.tools.cancel.check()
+        bench.tools.clock.sleep(0.2)
+        client.discovery(refresh=True)
+
+
+def _delete_objects(step: DeleteObjects, bench: Bench) -> None:
+    for ref in step.kept:
+        bench.kept.append(ref)
+        bench.emit(ObjectApplied(release=bench.id, ref=ref, operation="kept"))
+    for _, group in groupby(step.changes, key=lambda change: change.ref.kind):
+        bench.tools.cancel.check()
+        changes = list(group)
+        _raise_first(
+            bench.tools.client.each(
+                [
+                    lambda c=change: _delete(c.ref, (c.body or {}).get("uid", ""), step.propagation, bench)  # type: ignore[misc]
+                    for change in changes
+                ]
+            )
+        )
+    if step.wait and step.changes:
+        _wait_gone(bench, [change.ref for change in step.changes], step.timeout_s)
+
+
+def _delete(ref: ObjectRef, uid: str, propagation: str, bench: Bench) -> None:
+    try:
+        bench.tools.client.delete(ref, propagation=propagation, uid=uid)
+    except (errors.NotFound, errors.Conflict):
+        return  # gone already, or another object under the same name: not ours to delete
+    bench.emit(ObjectApplied(release=bench.id, ref=ref, operation="deleted"))
+
+
+def _wait_until_ready(step: WaitUntilReady, bench: Bench) -> None:
+    targets = [
+        Target(
+            ref=ref,
+            until=Until.DONE if step.jobs and ref.kind == "Job" else Until.READY,
+            seed=bench.applied.get(ref),
+        )
+        for ref in step.refs
+    ]
+    _wait(bench, targets, step.timeout_s, "")
+
+
+def _wait(bench: Bench, targets: Sequence[Target], timeout_s: float, what: str) -> WaitReport:
+    report = bench.tools.waiter.wait(
+        targets,
+        deadline=Deadline(bench.tools.clock, timeout_s),
+        release=bench.id,
+        emit=bench.emit,
+        cancelled=lambda: bench.tools.cancel.cancelled,
+    )
+    if report.cancelled:
+        bench.tools.cancel.check()
+    if report.failures:
+        prefix = f"{what}: " if what else ""
+        raise StepFailed(prefix + "; ".join(explained(report.failures)), error_id="release.not-ready")
+    return report
+
+
+def _wait_gone(bench: Bench, refs: Iterable[ObjectRef], timeout_s: float) -> None:
+    targets = [Target(ref=ref, until=Until.GONE) for ref in refs]
+    _wait(bench, targets, timeout_s, "still being deleted")
+
+
+def explained(failures: Iterable[ObjectFailure]) -> Iterator[str]:
+    """Each failure as a person reads it: the object, why, and the container that is to blame with its last words."""
+    for failure in failures:
+        parts = [f"{failure.ref}: {failure.why}"]
+        for container in failure.containers:
+            place = f"{container.owner}: Pod/{container.pod}" if container.owner else f"Pod/{container.pod}"
+            parts.append(
+                f"\n  {place}, container {container.container}: {container.reason} {container.message}".rstrip()
+            )
+            parts += [f"\n    | {line}" for line in container.log]
+        parts += [f"\n  event: {event}" for event in failure.events]
+        yield "".join(parts)
+
+
+def _save_revision(step: SaveRevision, bench: Bench) -> None:
+    now = go_time(bench.tools.clock.now())
+    current = bench.revision or bench.plan.revision
+    if current is None:
+        return
+    status = ReleaseStatus(step.status)
+    changed = replace(current, status=status, description=step.description)
+    if step.create:
+        changed = replace(
+            changed, first_deployed=current.first_deployed or now, last_deployed=now, deleted=""
+        )
+        bench.store.create(changed)
+        bench.stored = True
+    else:
+        if status in (ReleaseStatus.UNINSTALLING, ReleaseStatus.UNINSTALLED):
+            changed = replace(changed, deleted=current.deleted or now)
+        _supersede(step.superseded, changed.number, bench)
+        bench.store.update(changed)
+        bench.stored = True
+    bench.revision = changed
+
+
+def _supersede(numbers: Sequence[int], new: int, bench: Bench) -> None:
+    for revision in bench.plan.stored:
+        if revision.number in numbers and revision.number != new:
+            bench.store.update(replace(revision, status=ReleaseStatus.SUPERSEDED))
+
+
+def _repair_revision(step: RepairRevision, bench: Bench) -> None:
+    for revision in bench.plan.stored:
+        if revision.number == step.number:
+            bench.store.update(
+                replace(revision, status=ReleaseStatus(step.status), description=step.description)
+            )
+
+
+def _prune_revisions(step: PruneRevisions, bench: Bench) -> None:
+    previous = bench.plan.previous
+    if previous is None or previous.number < step.keep:
+        return  # numbers only grow: there cannot be that many yet
+    for revision in history.pruned(bench.store.history(bench.plan.owner.name), keep=step.keep, adding=1):
+        bench.store.delete(bench.plan.owner.name, revision.number)
+
+
+def _delete_revisions(bench: Bench) -> None:
+    """The newest last: whoever dies in between leaves a record that says what is going on."""
+    name = bench.plan.owner.name
+    for revision in bench.store.history(name):
+        bench.store.delete(name, revision.number)
+
+
+def _raise_first(answers: Iterable[object]) -> None:
+    for answer in answers:
+        if isinstance(answer, ClusterError):
+            raise answer
+
+
+def failed_revision(revision: Revision, description: str) -> Revision:
+    """The revision of a run that failed."""
+    return replace(revision, status=ReleaseStatus.FAILED, description=description)
