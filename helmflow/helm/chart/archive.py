@@ -150,7 +150,9 @@ def _members(stream: _Inflated) -> Iterator[tuple[str, bytes]]:
             return
         count += 1
         if count > MAX_CHART_MEMBERS:
-            raise _refused(f"chart archive has more than {MAX_CHART_MEMBERS} members", "chart.archive-members")
+            raise _refused(
+                f"chart archive has more than {MAX_CHART_MEMBERS} members", "chart.archive-members"
+            )
         size, kind = _parse_header(header)
         size = int(extended.get("size", size)) if extended.get("size", "0").isdigit() else size
         # links and devices have no content, whatever their header says

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Final
+from typing import Final
 
 from helmflow.core.errors import ChartError
 
@@ -42,42 +42,48 @@ DEFAULT_API_VERSIONS: Final[tuple[str, ...]] = (
 )
 
 
+_VERSION: Final = re.compile(r"\s*v?(\d+(?:\.\d+)*)", re.ASCII)
+
+
 @dataclass(frozen=True)
 class Capabilities:
     """What a chart may ask about. `kube_version` as the cluster reports it ("v1.31.4-gke.1"); `api_versions` hold
-    group/version and group/version/Kind of a cluster, group/version alone without one."""
+    group/version and group/version/Kind of a cluster, group/version alone without one. `normalised` is the version
+    that kubeVersion constraints see: without a vendor's suffix where the version was given, as reported on a cluster.
+    """
 
     kube_version: str = DEFAULT_KUBE_VERSION
     api_versions: tuple[str, ...] = DEFAULT_API_VERSIONS
+    normalised: str = DEFAULT_KUBE_VERSION
 
     @cached_property
     def api_version_set(self) -> frozenset[str]:
         """The API versions for membership tests."""
         return frozenset(self.api_versions)
 
-    @cached_property
-    def normalised_kube_version(self) -> str:
-        """The version without what vendors append after a plus or a dash."""
-        major, minor, patch = _parts(self.kube_version)
-        return f"v{major}.{minor}.{patch}"
+    @property
+    def major_minor(self) -> tuple[str, str]:
+        """The first two numbers of the version."""
+        numbers = _numbers(self.kube_version).split(".")
+        return numbers[0], numbers[1]
 
     def with_kube_version(self, text: str) -> Capabilities:
-        """As `--kube-version` gives it: "1.29" and "v1.29.3" are both right. Raises ChartError."""
-        major, minor, patch = _parts(text)
-        suffix = _VERSION.fullmatch(text)
-        assert suffix is not None
-        return Capabilities(f"v{major}.{minor}.{patch}{suffix['rest'] or ''}", self.api_versions)
+        """As `--kube-version` gives it: "1.29", "v1.29.3" and "1.30.2-gke.1" are all right. Raises ChartError."""
+        numbers = _numbers(text)
+        return Capabilities(text if text.startswith("v") else f"v{text}", self.api_versions, f"v{numbers}")
 
     def with_api_versions(self, extra: tuple[str, ...]) -> Capabilities:
         """As `--api-versions` gives them: added at the end."""
-        return Capabilities(self.kube_version, (*self.api_versions, *extra))
+        return Capabilities(self.kube_version, (*self.api_versions, *extra), self.normalised)
+
+    @classmethod
+    def of_cluster(cls, git_version: str, api_versions: tuple[str, ...]) -> Capabilities:
+        """What a cluster reports: constraints see its version as it is, vendor suffix included."""
+        return cls(git_version, api_versions, git_version)
 
 
-_VERSION: Final = re.compile(r"v?(?P<major>\d+)(?:\.(?P<minor>\d+))?(?:\.(?P<patch>\d+))?(?P<rest>[-+].*)?")
-
-
-def _parts(text: str) -> tuple[int, int, int]:
-    found = _VERSION.fullmatch(text)
-    if found is None:
-        raise ChartError(f"invalid kube version {text!r}: Invalid Semantic Version", error_id="chart.kube-version")
-    return int(found["major"]), int(found["minor"] or 0), int(found["patch"] or 0)
+def _numbers(text: str) -> str:
+    found = _VERSION.match(text)
+    if found is None or "." not in found[1]:
+        raise ChartError(f'could not parse "{text}" as version', error_id="chart.kube-version")
+    return found[1]

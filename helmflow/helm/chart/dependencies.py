@@ -140,7 +140,9 @@ class _Processing:
         normalised = []
         for dependency in declared:
             imports = tuple(_import_paths(dependency))
-            normalised.append(replace(dependency, import_values=tuple({"child": c, "parent": p} for c, p in imports)))
+            normalised.append(
+                replace(dependency, import_values=tuple({"child": c, "parent": p} for c, p in imports))
+            )
             for child, parent in imports:
                 table = _table_at(seen, f"{dependency.name}.{child}")
                 if table is None:
@@ -148,9 +150,7 @@ class _Processing:
                 else:
                     found = coalesce.merge_tables(found, _nested(parent, table))
         values = coalesce.merge_tables(coalesce.copied(seen), found) if found else seen
-        return replace(
-            chart, metadata=replace(chart.metadata, dependencies=tuple(normalised)), values=values
-        )
+        return replace(chart, metadata=replace(chart.metadata, dependencies=tuple(normalised)), values=values)
 
 
 def _candidates(chart: Chart, declared: tuple[Dependency, ...]) -> Iterator[Chart]:

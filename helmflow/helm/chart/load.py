@@ -116,7 +116,9 @@ def load_files(files: Iterable[ChartFile]) -> Chart:
             try:
                 values = load_values(file.data)
             except ChartError as error:
-                raise ChartError(f"cannot load values.yaml: {error.message}", error_id=error.error_id) from None
+                raise ChartError(
+                    f"cannot load values.yaml: {error.message}", error_id=error.error_id
+                ) from None
         elif name == "values.schema.json":
             schema = file.data
         elif name in ("Chart.lock", "requirements.lock"):

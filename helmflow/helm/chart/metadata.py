@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, NoReturn
 
-from helmflow.core import semver, yaml_dialect
+from helmflow.core import go_json, semver, yaml_dialect
 from helmflow.core.errors import ChartError
 from helmflow.helm.chart.model import Dependency, Lock, Maintainer, Metadata
 
@@ -88,7 +88,7 @@ def validate(metadata: Metadata) -> Metadata:
         _refuse(f"chart.metadata.name {_quoted(clean.name)} is invalid")
     if not clean.version:
         _refuse("chart.metadata.version is required")
-    if not semver.is_version(clean.version):
+    if not _is_version(clean.version):
         _refuse(f"chart.metadata.version {_quoted(clean.version)} is invalid")
     if clean.type not in ("", "application", "library"):
         _refuse("chart.metadata.type must be application or library")
@@ -107,9 +107,15 @@ def go_number(value: float) -> str:
     """A number as Go writes it into a string field: FormatInt or FormatFloat(v, 'g', -1, 64)."""
     if isinstance(value, int):
         return str(value)
-    from helmflow.gotemplate import printf
+    return go_json.format_float(value)
 
-    return printf.sprint(value)
+
+def _is_version(text: str) -> bool:
+    try:
+        semver.Version.parse(text)
+    except semver.SemverError:
+        return False
+    return True
 
 
 def _valid_maintainer(maintainer: Maintainer | None) -> Maintainer:
@@ -151,9 +157,7 @@ def _refuse(message: str, *, hint: str = "") -> NoReturn:
 
 
 def _quoted(text: str) -> str:
-    from helmflow.gotemplate import printf
-
-    return printf.sprintf("%q", text)
+    return go_json.go_quote(text)
 
 
 class _Mismatch(Exception):
@@ -225,7 +229,9 @@ def _value(go_type: str, value: Any, path: tuple[str, ...]) -> Any:
                     make = _STRUCTS[struct][1]
                     return tuple(None if v is None else make(**_struct(struct, v, path)) for v in value)
                 return tuple(_value(element, item, path) for item in value)
-    raise _Mismatch(f"{json_type(value)} into Go struct field {path[0]}.{'.'.join(path[1:])} of type {go_type}")
+    raise _Mismatch(
+        f"{json_type(value)} into Go struct field {path[0]}.{'.'.join(path[1:])} of type {go_type}"
+    )
 
 
 def _floats(value: Any) -> Any:

@@ -128,6 +128,11 @@ class Chart:
         return self.metadata.type.lower() == "library"
 
     @cached_property
+    def memo(self) -> dict[Any, Any]:
+        """What other layers worked out from this chart alone; lives as long as the chart and may be dropped."""
+        return {}
+
+    @cached_property
     def values_blob(self) -> bytes:
         """The default values serialised: loading this is the cheapest deep copy there is."""
         return marshal.dumps(self.values)

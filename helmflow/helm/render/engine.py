@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from functools import cached_property
+from typing import Any, Final
 
-from helmflow.core.errors import Mistake
+from helmflow.core.errors import ChartError, Mistake
+from helmflow.core.limits import MAX_TEMPLATE_OUTPUT_BYTES
+from helmflow.gotemplate.errors import ExecError, ParseError
+from helmflow.gotemplate.templates import TemplateSet
+from helmflow.helm.chart import dependencies
+from helmflow.helm.chart.behaviour import Behaviour, behaviour
 from helmflow.helm.chart.capabilities import Capabilities
 from helmflow.helm.chart.model import Chart
+from helmflow.helm.render import context, failures, manifests, postrender
+from helmflow.helm.render.files import Files
+from helmflow.helm.render.functions import NO_VALUE, Lookup, Run, static_functions
 from helmflow.helm.render.hooks import ChartHook
 from helmflow.helm.render.manifests import Manifest
 from helmflow.helm.render.postrender import PostRenderer
+from helmflow.helm.values import coalesce
 
-
-class Lookup(Protocol):
-    """What the template function `lookup` asks. `name` "" lists. Returns {} where nothing is found."""
-
-    def lookup(self, api_version: str, kind: str, namespace: str, name: str) -> dict[str, Any]:
-        """The object, or a list object."""
+_NOTES: Final = "NOTES.txt"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderOptions:
-    """How to render. `helm_version` is the behaviour line, 4 or 3; `unread_values` is off, warn or error."""
+    """How to render. `helm_version` is the behaviour line, 4 or 3; `unread_values` is off, warn or error.
+
+    With `installable`, a library chart and a chart that lacks declared dependencies are refused, as install does.
+    """
 
     release_name: str = "release-name"
     namespace: str = "default"
@@ -40,8 +48,15 @@ class RenderOptions:
     no_hooks: bool = False
     subchart_notes: bool = False
     legacy_hooks: bool = False
+    lint: bool = False
+    installable: bool = True
     unread_values: str = "off"
     post_renderer: PostRenderer | None = None
+
+    @property
+    def behaviour(self) -> Behaviour:
+        """The rules of the chosen Helm."""
+        return behaviour(self.helm_version)
 
 
 @dataclass(frozen=True)
@@ -54,10 +69,20 @@ class Rendered:
     files: Mapping[str, str]
     manifests: tuple[Manifest, ...]
     hooks: tuple[ChartHook, ...]
-    crds: tuple[Manifest, ...]
     notes: str
     warnings: tuple[Mistake, ...] = ()
     random_calls: frozenset[str] = frozenset()
+    random_paths: frozenset[str] = frozenset()
+    legacy_crds: tuple[Manifest, ...] = ()
+    options: RenderOptions = field(default_factory=RenderOptions)
+
+    @cached_property
+    def crds(self) -> tuple[Manifest, ...]:
+        """The documents of crds/, parent first, then those that --legacy-hooks made of crd-install hooks.
+
+        Raises ChartError where one is no YAML.
+        """
+        return (*manifests.parse_crds(self.chart.crds), *self.legacy_crds)
 
     @property
     def uses_random(self) -> bool:
@@ -67,16 +92,218 @@ class Rendered:
     @property
     def manifest(self) -> str:
         """The text that a release record stores: each document as `---`, its source and its content."""
-        raise NotImplementedError
+        return manifests.stream(self.manifests)
 
     def template_output(self, *, show_only: tuple[str, ...] = ()) -> str:
-        """What `helm template` prints: CRDs if asked for, manifests, then hooks."""
-        raise NotImplementedError
+        """What `helm template` prints: CRDs if asked for, manifests, then hooks. Raises ChartError for an unknown
+        `show_only`."""
+        crds = self.chart.crds if self.options.include_crds else ()
+        text = "".join(f"---\n# Source: {crd.filename}\n{crd.text}\n" for crd in crds)
+        shown = f"{text}{self.manifest}".strip() + "\n"
+        if not self.options.no_hooks:
+            hooks = (hook for hook in self.hooks if not (self.options.skip_tests and "test" in hook.events))
+            shown += manifests.stream(hook.manifest for hook in hooks)
+        return manifests.only(shown, show_only) if show_only else shown
 
 
 def render(chart: Chart, values: dict[str, Any], options: RenderOptions) -> Rendered:
-    """The whole way from a loaded chart and user values to ordered manifests.
+    """The whole way from a loaded chart and user values to ordered manifests, in Helm's order of checks.
 
-    Raises ChartError (dependencies, kubeVersion, schema), TemplateError (Helm's text in `str`).
+    Raises ChartError (dependencies, schema, kubeVersion, documents that are no YAML) and TemplateError, each with
+    Helm's text in `str`.
     """
-    raise NotImplementedError
+    rules = options.behaviour
+    warnings: list[Mistake] = []
+    if options.installable:
+        check_installable(chart)
+    processed, own = dependencies.process(chart, values, warn=_collector(warnings, chart), behaviour=rules)
+    merged = coalesce.coalesce(processed, own, warn=_collector(warnings, chart), behaviour=rules)
+    if not options.skip_schema_validation:
+        validate(processed, merged)
+    check_kube_version(processed, options.capabilities)
+    run = Run(lint=options.lint, lookup=options.lookup, enable_dns=options.enable_dns)
+    files = render_files(processed, merged, options, run)
+    notes = _notes(processed, files, options)
+    documents = {path: text for path, text in files.items() if not path.endswith(_NOTES)}
+    if options.post_renderer is not None and rules.post_renders_hooks:
+        documents = postrender.files(documents, options.post_renderer)
+    found = manifests.sort(documents, behaviour=rules, legacy_hooks=options.legacy_hooks)
+    if options.post_renderer is not None and not rules.post_renders_hooks:
+        found = postrender.without_hooks(found, options.post_renderer)
+    warnings += found.warnings
+    if chart.metadata.deprecated:
+        warnings.append(_deprecated(chart))
+    return Rendered(
+        chart=processed,
+        values=merged,
+        files=files,
+        manifests=found.manifests,
+        hooks=found.hooks,
+        notes=notes,
+        warnings=tuple(warnings),
+        random_calls=frozenset(run.random_calls),
+        random_paths=frozenset(run.random_paths),
+        legacy_crds=found.crds,
+        options=options,
+    )
+
+
+def render_files(
+    chart: Chart, values: dict[str, Any], options: RenderOptions, run: Run | None = None
+) -> dict[str, str]:
+    """Every template's output by its path, NOTES.txt included; `values` are coalesced ones. Raises TemplateError."""
+    rules = options.behaviour
+    run = run or Run(lint=options.lint, lookup=options.lookup, enable_dns=options.enable_dns)
+    release = context.Release(options.release_name, options.namespace, options.revision, options.is_upgrade)
+    scope = _Scope(release.as_map(), context.CapabilitiesObject(options.capabilities), rules)
+    sources = list(scope.sources(chart, values))
+    templates = TemplateSet(
+        {**static_functions(rules), **run.functions(lambda: templates)},
+        missing_key="error" if options.strict else "zero",
+    )
+    sources.sort(key=lambda source: (source.path.count("/"), source.path), reverse=True)
+    for source in sources:
+        try:
+            templates.parse(source.path, source.text)
+        except ParseError as error:
+            raise failures.parse_failure(error, source.path) from error
+    files: dict[str, str] = {}
+    size = 0
+    for source in sources:
+        if source.path.rpartition("/")[2].startswith("_"):
+            continue
+        run.current_path = source.path
+        source.data["Template"] = coalesce.Values(Name=source.path, BasePath=source.base_path)
+        try:
+            text = templates.execute(source.path, source.data).replace(NO_VALUE, "")
+        except ExecError as error:
+            raise failures.exec_failure(error, rules) from error
+        size += len(text)
+        if size > MAX_TEMPLATE_OUTPUT_BYTES:
+            raise ChartError(
+                f"the templates of {chart.name} give more than {MAX_TEMPLATE_OUTPUT_BYTES} bytes",
+                error_id="chart.output-too-big",
+            )
+        files[source.path] = text
+    return files
+
+
+def render_template(text: str, data: Any, name: str, *, rules: Behaviour | None = None) -> str:
+    """One template with `data` as its dot, with every function that charts have. Raises TemplateError."""
+    rules = rules or behaviour(4)
+    run = Run()
+    templates = TemplateSet({**static_functions(rules), **run.functions(lambda: templates)})
+    try:
+        templates.parse(name, text)
+    except ParseError as error:
+        raise failures.parse_failure(error, name) from error
+    try:
+        return templates.execute(name, data).replace(NO_VALUE, "")
+    except ExecError as error:
+        raise failures.exec_failure(error, rules) from error
+
+
+def validate(chart: Chart, values: dict[str, Any]) -> None:
+    """Values against values.schema.json of the chart and its subcharts. Raises ChartError `chart.values-schema`."""
+    if any(part.schema for _, part in chart.walk()):
+        from helmflow.helm.values import schema
+
+        schema.validate(chart, values)
+
+
+def check_kube_version(chart: Chart, capabilities: Capabilities) -> None:
+    """Raises ChartError where the chart's kubeVersion excludes the cluster."""
+    wanted = chart.metadata.kube_version
+    if wanted and not dependencies.compatible(wanted, capabilities.normalised):
+        raise ChartError(
+            f"chart requires kubeVersion: {wanted} which is incompatible with Kubernetes {capabilities.kube_version}",
+            error_id="chart.kube-version",
+        )
+
+
+def check_installable(chart: Chart) -> None:
+    """Raises ChartError for a library chart and for missing dependencies, as install and template do."""
+    if chart.is_library:
+        raise ChartError("library charts are not installable", error_id="chart.library")
+    dependencies.check_present(chart)
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    path: str
+    text: str
+    base_path: str
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """What all charts of a render share."""
+
+    release: dict[str, Any]
+    capabilities: context.CapabilitiesObject
+    behaviour: Behaviour
+
+    def sources(self, chart: Chart, values: dict[str, Any]) -> Iterator[_Source]:
+        """Every template of the chart and its subcharts with its dot."""
+        return iter(self._collect(chart, values, "", [])[1])
+
+    def _collect(
+        self, chart: Chart, values: dict[str, Any], prefix: str, found: list[_Source]
+    ) -> tuple[dict[str, Any], list[_Source]]:
+        path = f"{prefix}/charts/{chart.name}" if prefix else chart.name
+        subcharts: dict[str, Any] = {}
+        data: dict[str, Any] = coalesce.Values(
+            Chart=context.chart_map(chart, root=not prefix),
+            Files=_files(chart),
+            Release=self.release,
+            Capabilities=self.capabilities,
+            Values=values,
+            Subcharts=subcharts,
+        )
+        for sub in chart.dependencies:
+            subcharts[sub.name], _ = self._collect(sub, _part(values, sub.name), path, found)
+        base_path = f"{path}/templates"
+        for file in chart.templates:
+            if chart.is_library and not file.name.rpartition("/")[2].startswith("_"):
+                continue
+            found.append(_Source(f"{path}/{file.name}", file.text, base_path, data))
+        return data, found
+
+
+def _part(values: dict[str, Any], name: str) -> dict[str, Any]:
+    """A subchart's values. Helm looks a name with dots up as a path, and so finds nothing."""
+    current: Any = values
+    for key in name.split("."):
+        current = current.get(key) if isinstance(current, dict) else None
+    return current if isinstance(current, dict) else coalesce.Values()
+
+
+def _files(chart: Chart) -> Files:
+    known = chart.memo.get("files")
+    if known is None:
+        known = chart.memo["files"] = Files.of(chart.files)
+    made: Files = known
+    return made
+
+
+def _notes(chart: Chart, files: Mapping[str, str], options: RenderOptions) -> str:
+    """The chart's notes, with those of subcharts where asked for (Helm joins them in random order)."""
+    own = f"{chart.name}/templates/{_NOTES}"
+    shown = [
+        text
+        for path, text in sorted(files.items())
+        if path == own or (options.subchart_notes and path.endswith(_NOTES))
+    ]
+    return "\n".join(text for text in shown if text)
+
+
+def _collector(warnings: list[Mistake], chart: Chart) -> Any:
+    def warn(text: str) -> None:
+        warnings.append(Mistake(f"{chart.name}: {text}", error_id="values.coalesce"))
+
+    return warn
+
+
+def _deprecated(chart: Chart) -> Mistake:
+    return Mistake(f"chart {chart.name} is deprecated", error_id="chart.deprecated")

@@ -2,33 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
+from helmflow.core import yaml_dialect
 from helmflow.core.errors import ChartError
-from helmflow.helm.chart.behaviour import HELM_4, Behaviour
+from helmflow.gotemplate.functions import Function, FunctionError, table
+from helmflow.gotemplate.gotypes import NamedMap
+from helmflow.helm.chart.behaviour import HELM_3, HELM_4, Behaviour
 from helmflow.helm.chart.model import Chart
 
-Values = dict[str, Any]
+Tree = dict[str, Any]
 Warn = Callable[[str], None]
 
 GLOBAL = "global"
 
 
-def coalesce(chart: Chart, user: Values, *, warn: Warn | None = None, behaviour: Behaviour = HELM_4) -> Values:
+class Values(NamedMap):
+    """Helm's named map type of .Values, with the methods that Go lets templates call on it."""
+
+    go_type = HELM_4.chart_values_type
+    go_methods: ClassVar[Mapping[str, Function]] = table(
+        Function("YAML", lambda self: yaml_dialect.dump(self), (), returns="string"),
+        Function("AsMap", lambda self: dict(self), (), returns="map[string]any"),
+        Function("Table", lambda self, name: _table_at(self, name), ("string",)),
+        Function("PathValue", lambda self, path: _path_value(self, path), ("string",)),
+    )
+
+
+class Values3(Values):
+    """The same in Helm 3, where the type has another name."""
+
+    go_type = HELM_3.chart_values_type
+
+
+def coalesce(chart: Chart, user: Tree, *, warn: Warn | None = None, behaviour: Behaviour = HELM_4) -> Tree:
     """What templates see as .Values, as a new tree that they may change: user values win, nulls delete defaults.
 
     `.Values.sub` and the .Values of subchart `sub` are the same object, as in Helm. Raises ChartError.
     """
-    return _Coalescing(warn or _ignore, keep_nulls=False, behaviour=behaviour).chart(chart, copied(user), "")
+    return _Coalescing(warn or _ignore, keep_nulls=False, behaviour=behaviour).top(chart, user)
 
 
-def merge(chart: Chart, user: Values, *, warn: Warn | None = None, behaviour: Behaviour = HELM_4) -> Values:
+def merge(chart: Chart, user: Tree, *, warn: Warn | None = None, behaviour: Behaviour = HELM_4) -> Tree:
     """As `coalesce`, but every null stays: what import-values work on. Raises ChartError."""
-    return _Coalescing(warn or _ignore, keep_nulls=True, behaviour=behaviour).chart(chart, copied(user), "")
+    return _Coalescing(warn or _ignore, keep_nulls=True, behaviour=behaviour).top(chart, user)
 
 
-def merge_tables(over: Values, under: Values) -> Values:
+def merge_tables(over: Tree, under: Tree) -> Tree:
     """`over`, changed in place: keys of `under` that it lacks are added, maps merged. Nulls count as values.
 
     Where a map is only in `under`, the result shares it.
@@ -40,15 +61,13 @@ def merge_tables(over: Values, under: Values) -> Values:
 def copied(value: Any) -> Any:
     """A deep copy of a values tree; scalars are shared."""
     if isinstance(value, dict):
-        return {
-            key: copied(item) if isinstance(item, dict | list) else item for key, item in value.items()
-        }
+        return {key: copied(item) if isinstance(item, dict | list) else item for key, item in value.items()}
     if isinstance(value, list):
         return [copied(item) if isinstance(item, dict | list) else item for item in value]
     return value
 
 
-def without_nulls(table: Values) -> Values:
+def without_nulls(table: Tree) -> Tree:
     """The same map, changed in place: null entries of it and of maps in it are gone."""
     for key in [key for key, value in table.items() if value is None]:
         del table[key]
@@ -68,15 +87,22 @@ class _Coalescing:
     def __init__(self, warn: Warn, *, keep_nulls: bool, behaviour: Behaviour) -> None:
         self._warn = warn
         self._keep_nulls = keep_nulls
+        self._type = Values if behaviour.chart_is_map else Values3
         self._cleans = behaviour.cleans_default_nulls and not keep_nulls
 
-    def chart(self, chart: Chart, own: Values, prefix: str) -> Values:
+    def top(self, chart: Chart, user: Tree) -> Tree:
+        """The whole chart's values on a copy of `user`."""
+        return self.chart(chart, self._type(copied(user)), "")
+
+    def chart(self, chart: Chart, own: Tree, prefix: str) -> Tree:
         """`own` completed by the chart's defaults, then every subchart's part of it by that subchart's."""
         path = f"{prefix}.{chart.name}" if prefix else chart.name
         self._defaults(chart, own, path)
         for sub in chart.dependencies:
             name = sub.name
-            part = own.setdefault(name, {})
+            part = own.get(name, _NOTHING)
+            if part is _NOTHING:
+                part = {}
             if not isinstance(part, dict):
                 from helmflow.gotemplate import printf
 
@@ -85,11 +111,12 @@ class _Coalescing:
                     error_id="values.not-a-table",
                     hint=f"{name} is a subchart: its values must be a table",
                 )
+            part = own[name] = self._type(part)
             self._globals(part, own, path)
-            own[name] = self.chart(sub, part, path)
+            self.chart(sub, part, path)
         return own
 
-    def _defaults(self, chart: Chart, own: Values, path: str) -> None:
+    def _defaults(self, chart: Chart, own: Tree, path: str) -> None:
         subcharts = {sub.name for sub in chart.dependencies}
         for key, default in chart.own_values().items():
             if key not in own:
@@ -107,11 +134,13 @@ class _Coalescing:
             elif isinstance(value, dict):
                 if isinstance(default, dict):
                     # a subchart's part keeps its nulls: they still have that subchart's defaults to delete
-                    self.tables(value, default, f"{path}.{key}", keep_nulls=self._keep_nulls or key in subcharts)
+                    self.tables(
+                        value, default, f"{path}.{key}", keep_nulls=self._keep_nulls or key in subcharts
+                    )
                 elif default is not None:
                     self._warn(f"skipped value for {path}.{key}: Not a table.")
 
-    def tables(self, over: Values, under: Values, path: str, *, keep_nulls: bool) -> None:
+    def tables(self, over: Tree, under: Tree, path: str, *, keep_nulls: bool) -> None:
         """`over` completed by `under`, both maps. A null in `over` deletes itself and what is below it; over nothing,
         or over another null, it stays."""
         cleans = self._cleans and not keep_nulls
@@ -136,7 +165,7 @@ class _Coalescing:
             elif isinstance(value, dict) and below is not None:
                 self._warn(f"destination for {path}.{key} is a table. Ignoring non-table value")
 
-    def _globals(self, part: Values, own: Values, path: str) -> None:
+    def _globals(self, part: Tree, own: Tree, path: str) -> None:
         """The parent's globals into a subchart's: the parent wins, maps are merged, maps inside maps are shared."""
         target = part.get(GLOBAL, {})
         source = own.get(GLOBAL, {})
@@ -161,3 +190,29 @@ class _Coalescing:
             else:
                 target[key] = value
         part[GLOBAL] = target
+
+
+_NOTHING = object()
+
+
+def _table_at(values: Tree, path: str) -> Tree:
+    current: Any = values
+    for part in path.split("."):
+        current = current.get(part)
+        if not isinstance(current, dict):
+            raise FunctionError(f'"{path}" is not a table')
+    found: Tree = current
+    return found
+
+
+def _path_value(values: Tree, path: str) -> Any:
+    if not path:
+        raise FunctionError("YAML path cannot be empty")
+    *tables, key = path.split(".")
+    current: Any = values
+    for part in tables:
+        current = current.get(part) if isinstance(current, dict) else None
+    found = current.get(key, _NOTHING) if isinstance(current, dict) else _NOTHING
+    if found is _NOTHING or isinstance(found, dict):
+        raise FunctionError(f'"{key}" is not a value')
+    return found

@@ -1,0 +1,283 @@
+"""Helm's own template functions: include, tpl, required, fail, lookup, and conversions to and from YAML, JSON, TOML."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cache
+from types import MappingProxyType
+from typing import Any, Final, Protocol
+
+from helmflow.core import go_json, yaml_dialect
+from helmflow.core.limits import MAX_INCLUDE_DEPTH, MAX_TPL_DEPTH
+from helmflow.gotemplate.errors import ExecError, ParseError
+from helmflow.gotemplate.functions import Function, FunctionError, function, table
+from helmflow.gotemplate.templates import TemplateSet
+from helmflow.helm.chart.behaviour import HELM_4, Behaviour
+
+FAILURE_START: Final = "HELM_ERR_START"
+FAILURE_END: Final = "HELM_ERR_END"
+NO_VALUE: Final = "<no value>"
+ROOT_NAME: Final = "gotpl"
+_ORDERED: Final = frozenset({"keys", "values"})  # random in Go, in one order here
+
+
+class Lookup(Protocol):
+    """What the template function `lookup` asks a cluster."""
+
+    def lookup(self, api_version: str, kind: str, namespace: str, name: str) -> dict[str, Any]:
+        """The object, with `name` "" a list object; {} where there is none. Raises FunctionError."""
+
+
+@cache
+def static_functions(behaviour: Behaviour = HELM_4) -> Mapping[str, Function]:
+    """Every function that needs no running render: sprig's, and Helm's conversions over them."""
+    from helmflow.sprig.table import functions as sprig
+
+    own = dict(_CONVERSIONS)
+    if not behaviour.must_yaml_functions:
+        del own["mustToYaml"], own["mustToToml"]
+    return MappingProxyType({**sprig(), **own})
+
+
+class Run:
+    """One render: counts includes, and answers for the cluster. Used by one thread."""
+
+    def __init__(
+        self, *, lint: object = False, lookup: Lookup | None = None, enable_dns: object = False
+    ) -> None:
+        self.lint = bool(lint)
+        self.lookup = lookup
+        self.enable_dns = bool(enable_dns)
+        self.depths: dict[str, int] = {}
+        self.tpl_depth = 0
+        self.current_path = ""
+        self.random_calls: set[str] = set()
+        self.random_paths: set[str] = set()
+
+    def functions(self, templates: Callable[[], TemplateSet]) -> dict[str, Function]:
+        """The functions that belong to this render, over the set that `templates` gives when they are called."""
+
+        def include(name: str, data: Any) -> str:
+            return self._include(templates(), name, data)
+
+        def tpl(text: str, data: Any) -> str:
+            return self._tpl(templates(), text, data)
+
+        own = table(
+            Function("include", include, ("string", "any"), returns="string"),
+            Function("tpl", tpl, ("string", "any"), returns="string"),
+            Function("required", self._required, ("string", "any")),
+            Function("fail", self._fail, ("string",), returns="string"),
+            Function("lookup", self._lookup, ("string",) * 4, returns="map[string]any"),
+        )
+        if not self.enable_dns:
+            own["getHostByName"] = Function("getHostByName", lambda _: "", ("string",), returns="string")
+        return own
+
+    def random_functions(self, functions: Mapping[str, Function]) -> dict[str, Function]:
+        """Those functions whose result differs from run to run, each noting that it was called."""
+        return {
+            name: replace(one, call=self._noting(name, one.call))
+            for name, one in functions.items()
+            if one.random and name not in _ORDERED
+        }
+
+    def _noting(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        def noted(*arguments: Any) -> Any:
+            self.random_calls.add(name)
+            self.random_paths.add(self.current_path)
+            return call(*arguments)
+
+        return noted
+
+    def _include(self, templates: TemplateSet, name: str, data: Any) -> str:
+        depth = self.depths.get(name, 0)
+        if depth > MAX_INCLUDE_DEPTH:
+            raise FunctionError(
+                f"rendering template has a nested reference name: {name}: unable to execute template"
+            )
+        if not templates.defined(name):
+            raise FunctionError(
+                f'template: no template {go_json.go_quote(name)} associated with template "{ROOT_NAME}"'
+            )
+        self.depths[name] = depth + 1
+        try:
+            return templates.execute(name, data)
+        finally:
+            self.depths[name] = depth
+
+    def _tpl(self, templates: TemplateSet, text: str, data: Any) -> str:
+        if "{{" not in text:
+            return text.replace(NO_VALUE, "")
+        if self.tpl_depth >= MAX_TPL_DEPTH:
+            raise FunctionError(f"tpl called itself more than {MAX_TPL_DEPTH} times")
+        overlay = templates.clone()
+        overlay.functions = {**templates.functions, **self.functions(lambda: overlay)}
+        self.tpl_depth += 1
+        try:
+            overlay.parse(ROOT_NAME, text)
+            return overlay.execute(ROOT_NAME, data).replace(NO_VALUE, "")
+        except ParseError as error:
+            raise FunctionError(f"cannot parse template {go_json.go_quote(text)}: {error}") from error
+        except ExecError as error:
+            raise FunctionError(
+                f"error during tpl function execution for {go_json.go_quote(text)}: {error}"
+            ) from error
+        finally:
+            self.tpl_depth -= 1
+
+    def _required(self, message: str, value: Any) -> Any:
+        if value is None or (isinstance(value, str) and not value):
+            if self.lint:
+                return ""
+            raise FunctionError(f"{FAILURE_START}{message}{FAILURE_END}")
+        return value
+
+    def _fail(self, message: str) -> str:
+        if self.lint:
+            return ""
+        raise FunctionError(f"{FAILURE_START}{message}{FAILURE_END}")
+
+    def _lookup(self, api_version: str, kind: str, namespace: str, name: str) -> dict[str, Any]:
+        if self.lookup is None or self.lint:
+            return {}
+        return self.lookup.lookup(api_version, kind, namespace, name)
+
+
+# ---- conversions
+
+
+@function("toYaml", "any", returns="string")
+def to_yaml(value: Any) -> str:
+    """YAML without its last newline, "" for what has none."""
+    try:
+        return yaml_dialect.dump(value).removesuffix("\n")
+    except ValueError:
+        return ""
+
+
+@function("mustToYaml", "any", returns="string")
+def must_to_yaml(value: Any) -> str:
+    """YAML without its last newline."""
+    return _raising(lambda: yaml_dialect.dump(value).removesuffix("\n"))
+
+
+@function("toYamlPretty", "any", returns="string")
+def to_yaml_pretty(value: Any) -> str:
+    """YAML with lists indented under their key."""
+    try:
+        return yaml_dialect.dump_pretty(value).removesuffix("\n")
+    except ValueError:
+        return ""
+
+
+@function("fromYaml", "string", returns="map[string]any")
+def from_yaml(text: str) -> dict[str, Any]:
+    """The map in a YAML text; what went wrong is under Error."""
+    try:
+        loaded = yaml_dialect.load(text)
+    except ValueError as error:
+        return {"Error": str(error)}
+    if loaded is None or isinstance(loaded, dict):
+        return loaded or {}
+    return {"Error": _cannot_unmarshal(loaded, "map[string]interface {}")}
+
+
+@function("fromYamlArray", "string", returns="[]any")
+def from_yaml_array(text: str) -> list[Any]:
+    """The list in a YAML text; what went wrong is its only entry."""
+    try:
+        loaded = yaml_dialect.load(text)
+    except ValueError as error:
+        return [str(error)]
+    if loaded is None or isinstance(loaded, list):
+        return loaded or []
+    return [_cannot_unmarshal(loaded, "[]interface {}")]
+
+
+@function("toJson", "any", returns="string")
+def to_json(value: Any) -> str:
+    """JSON, "" for what has none."""
+    try:
+        return go_json.dumps(value)
+    except ValueError:
+        return ""
+
+
+@function("mustToJson", "any", returns="string")
+def must_to_json(value: Any) -> str:
+    """JSON."""
+    return _raising(lambda: go_json.dumps(value))
+
+
+@function("fromJson", "string", returns="map[string]any")
+def from_json(text: str) -> dict[str, Any]:
+    """The map in a JSON text; what went wrong is under Error."""
+    try:
+        loaded = go_json.loads(text, into="map[string]interface {}")
+    except ValueError as error:
+        return {"Error": str(error)}
+    return loaded or {}
+
+
+@function("fromJsonArray", "string", returns="[]any")
+def from_json_array(text: str) -> list[Any]:
+    """The list in a JSON text; what went wrong is its only entry."""
+    try:
+        loaded = go_json.loads(text, into="[]interface {}")
+    except ValueError as error:
+        return [str(error)]
+    return loaded or []
+
+
+@function("toToml", "any", returns="string")
+def to_toml(value: Any) -> str:
+    """TOML, or what went wrong."""
+    from helmflow.core import toml
+
+    try:
+        return toml.dumps(value)
+    except ValueError as error:
+        return str(error)
+
+
+@function("mustToToml", "any", returns="string")
+def must_to_toml(value: Any) -> str:
+    """TOML."""
+    from helmflow.core import toml
+
+    return _raising(lambda: toml.dumps(value))
+
+
+@function("fromToml", "string", returns="map[string]any")
+def from_toml(text: str) -> dict[str, Any]:
+    """The map in a TOML text; what went wrong is under Error."""
+    from helmflow.core import toml
+
+    try:
+        return toml.loads(text)
+    except ValueError as error:
+        return {"Error": str(error)}
+
+
+def _raising(work: Callable[[], str]) -> str:
+    try:
+        return work()
+    except ValueError as error:
+        raise FunctionError(str(error)) from None
+
+
+def _cannot_unmarshal(value: Any, go_type: str) -> str:
+    from helmflow.helm.chart.metadata import json_type
+
+    return (
+        f"error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {json_type(value)} into Go value of "
+        f"type {go_type}"
+    )
+
+
+_CONVERSIONS: Final = table(
+    to_yaml, must_to_yaml, to_yaml_pretty, from_yaml, from_yaml_array, to_json, must_to_json, from_json,
+    from_json_array, to_toml, must_to_toml, from_toml,
+)  # fmt: skip
