@@ -41,7 +41,7 @@ def scan_prefix(text: str) -> tuple[Any, int]:
     try:
         value = scanner.value("looking for beginning of value", 0)
     except JsonError as error:
-        raise JsonError("unexpected EOF" if str(error) == _END else str(error)) from None
+        raise JsonError("unexpected EOF" if scanner.ended else str(error)) from None
     if scanner.too_large:
         raise JsonError(f"json: cannot unmarshal number {scanner.too_large} into Go value of type float64")
     return value, scanner.at
@@ -56,6 +56,7 @@ class _Scanner:
         self.max_depth = max_depth
         self.error = error
         self.too_large = ""
+        self.ended = False
 
     def space(self) -> None:
         """Skip white space."""
@@ -65,7 +66,10 @@ class _Scanner:
     def bad(self, context: str) -> Exception:
         """Go's SyntaxError at this place."""
         if self.at >= len(self.text):
-            return self.error(_END)
+            self.ended = True
+            # Go tries a blank at the end, which only some places accept.
+            inside = context.startswith(("in ", "after decimal point"))
+            return self.error(f"invalid character ' ' {context}" if inside else _END)
         char = self.text[self.at]
         # Go looks at one byte: of a longer character it names the first byte as if it were Latin-1.
         byte = char.encode("utf-8", "surrogateescape")[0]
@@ -133,7 +137,7 @@ class _Scanner:
         while True:
             char = self.text[self.at : self.at + 1]
             if not char:
-                raise self.error(_END)
+                raise self.bad("")
             if char == '"':
                 self.at += 1
                 return "".join(out)

@@ -131,10 +131,11 @@ def concat(*lists: Any) -> list[Any]:
 def chunk(size: int, values: Any) -> SliceOfSlices:
     """Lists of at most `size` items."""
     items = require_list(values, "Cannot chunk type")
-    if size == 0 and items:
-        raise FunctionError("runtime error: makeslice: len out of range")
     if size <= 0:
-        return SliceOfSlices()
+        # Go computes the number of chunks in floats; what comes out below one is not always refused.
+        if size and (len(items) - 1) // size + 1 == 0:
+            return SliceOfSlices()
+        raise FunctionError("runtime error: makeslice: len out of range")
     return SliceOfSlices(list(items[start : start + size]) for start in range(0, len(items), size))
 
 
