@@ -8,7 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Final
 
-from helmflow.cli import options
+from helmflow.cli import options, workshop_commands
 from helmflow.cli.exit_codes import ExitCode
 from helmflow.cli.flags import Argument, add_command, flag
 
@@ -50,6 +50,7 @@ def register(app: typer.Typer) -> None:
             Argument("command", "[-- COMMAND...]", "Command to run while serving", required=False, many=True),
         ),
     )
+    workshop_commands.register(chart)
     app.add_typer(chart, name="chart")
 
 

@@ -11,13 +11,10 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 from helmflow.core.errors import ChartError
 from helmflow.helm.chart import load, package
-from helmflow.helm.chart.model import Chart
-
-_EPOCH = "1970-01-01T00:00:00Z"  # a fixed time: the same folder gives the same index
+from helmflow.providers.charts import indexing
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +30,7 @@ def build(folder: Path) -> Repository:
     if not folder.is_dir():
         raise ChartError(f"{folder} is no folder", error_id="repository.no-folder")
     files: dict[str, bytes] = {}
-    entries: dict[str, list[dict[str, Any]]] = {}
+    index = indexing.empty()
     for path in sorted(folder.iterdir()):
         if path.suffix == ".tgz":
             chart, name, content = load.load(path), path.name, path.read_bytes()
@@ -43,11 +40,10 @@ def build(folder: Path) -> Repository:
         else:
             continue
         files["/" + name] = content
-        entries.setdefault(chart.metadata.name, []).append(_entry(chart, name, content))
-    index = {"apiVersion": "v1", "entries": entries, "generated": _EPOCH}
+        indexing.add(index, indexing.entry(chart, name, content))
     # JSON is YAML, and every reader of index.yaml takes it.
     files["/index.yaml"] = json.dumps(index, indent=1).encode()
-    return Repository(files, sum(len(versions) for versions in entries.values()))
+    return Repository(files, sum(len(versions) for versions in index["entries"].values()))
 
 
 @contextmanager
@@ -69,25 +65,6 @@ def serving(repository: Repository, *, host: str = "127.0.0.1", port: int = 0) -
     finally:
         server.shutdown()
         server.server_close()
-
-
-def _entry(chart: Chart, name: str, content: bytes) -> dict[str, Any]:
-    metadata = chart.metadata
-    entry: dict[str, Any] = {
-        "apiVersion": metadata.api_version,
-        "name": metadata.name,
-        "version": metadata.version,
-        "created": _EPOCH,
-        "digest": hashlib.sha256(content).hexdigest(),
-        "urls": [name],
-    }
-    if metadata.app_version:
-        entry["appVersion"] = metadata.app_version
-    if metadata.description:
-        entry["description"] = metadata.description
-    if metadata.deprecated:
-        entry["deprecated"] = True
-    return entry
 
 
 def _handler(files: Mapping[str, bytes]) -> type[BaseHTTPRequestHandler]:
