@@ -189,7 +189,12 @@ def _scalar(value: Any, quote: Callable[[str], str]) -> str | None:
         return '"' + base64.b64encode(value).decode("ascii") + '"'
     if isinstance(value, datetime):
         return '"' + rfc3339(value) + '"'
-    return None
+    return "null" if _is_nil(value) else None
+
+
+def _is_nil(value: Any) -> bool:
+    """Is this a nil Go slice, whose JSON is null?"""
+    return getattr(value, "go_nil", False) is True
 
 
 def rfc3339(moment: datetime) -> str:
@@ -231,7 +236,7 @@ def _write(value: Any, add: Callable[[str], None], quote: Callable[[str], str]) 
             _write(value[key], add, quote)
             opener = ","
         add("{}" if opener == "{" else "}")
-    elif isinstance(value, (list, tuple)):
+    elif isinstance(value, (list, tuple)) and not _is_nil(value):
         opener = "["
         for item in value:
             add(opener)

@@ -138,6 +138,13 @@ class NilSlice(list[Any]):
 
     go_type: ClassVar[str] = "[]interface {}"
     go_nil: ClassVar[bool] = True
+    go_nil: ClassVar[bool] = True
+
+
+class NilStringSlice(StringSlice):
+    """A nil []string: empty, equal to nil, null in JSON and YAML."""
+
+    go_nil: ClassVar[bool] = True
 
 
 class IntSlice(list[Any]):

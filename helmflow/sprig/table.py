@@ -10,7 +10,7 @@ from helmflow.gotemplate.functions import Function
 
 _FAMILIES = (
     *("casing", "certificates", "crypto", "dates", "defaults", "dicts", "encoding", "lists"),
-    *("network", "numbers", "paths", "reflection", "semver", "text", "urls"),
+    *("network", "numbers", "paths", "reflection", "regex", "semver", "text", "urls"),
 )
 
 
