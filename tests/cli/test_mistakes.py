@@ -1,0 +1,131 @@
+"""What people get wrong: each mistake gives one clear error with place, hint and stable id, and never a traceback."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests import golden
+
+CHART = {
+    "web/Chart.yaml": "apiVersion: v2\nname: web\nversion: 1.0.0\n",
+    "web/values.yaml": "port: 80\n",
+    "web/templates/a.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\ndata:\n  port: {{ .Values.port | quote }}\n",
+}
+EMBEDDED = ("--kube-context", "embedded")
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """Files, a command line, and the exit code it must have."""
+
+    files: dict[str, str]
+    argv: tuple[str, ...]
+    code: int = 1
+    environ: dict[str, str] = field(default_factory=dict)
+
+
+def release(text: str = "", *, chart: str = "./web") -> str:
+    """A state file of one release."""
+    return f"releases:\n  - name: web\n    chart: {chart}\n{text}"
+
+
+def with_chart(state: str, *argv: str, code: int = 1, **files: str) -> Mistake:
+    """A state file beside the chart `web`; `files` replace or add (double underscore for a slash, _dot_ for a dot)."""
+    named = {name.replace("__", "/").replace("_dot_", "."): text for name, text in files.items()}
+    return Mistake({"helmflow.yaml": state, **CHART, **named}, argv or ("template",), code)
+
+
+MISTAKES: dict[str, Mistake] = {
+    "no-state-file": Mistake({}, ("list",)),
+    "state-file-missing": Mistake({}, ("-f", "nowhere.yaml", "list")),
+    "unknown-command": Mistake({}, ("snyc",), 3),
+    "unknown-flag": Mistake({}, ("sync", "--concurency", "2"), 3),
+    "unknown-key": with_chart("releases:\n  - nmae: web\n    chart: ./web\n", "list"),
+    "unknown-top-key": with_chart("relases:\n  - name: web\n", "list"),
+    "several-mistakes": with_chart(
+        "releases:\n  - nmae: web\n    chart: ./web\n  - name: b\n    chrat: ./web\n    installed: perhaps\n", "list"
+    ),
+    "duplicate-key": with_chart("releases:\n  - name: web\n    name: web2\n    chart: ./web\n", "list"),
+    "wrong-type": with_chart("releases:\n  name: web\n", "list"),
+    "duplicate-release": with_chart(release("  - name: web\n    chart: ./web\n"), "list"),
+    "no-chart": with_chart("releases:\n  - name: web\n", "list"),
+    "bad-yaml": with_chart("releases:\n  - name: web\n   chart: ./web\n", "list"),
+    "bad-yaml-tab": with_chart("releases:\n\t- name: web\n", "list"),
+    "cycle": with_chart(
+        "releases:\n"
+        "  - {name: a, chart: ./web, needs: [b]}\n  - {name: b, chart: ./web, needs: [c]}\n  - {name: c, chart: ./web, needs: [a]}\n",
+        "show-dag",
+    ),
+    "need-missing": with_chart(release("    needs: [databse]\n"), "show-dag"),
+    "no-release-matches": with_chart(release(), "-l", "name=nobody", "list", code=0),
+    "no-release-matches-template": with_chart(release(), "-l", "name=nobody", "template", code=3),
+    "malformed-selector": with_chart(release(), "-l", "name", "template"),
+    "unknown-environment": with_chart("environments:\n  dev: {}\n---\n" + release(), "-e", "prod", "template", code=3),
+    "missing-chart": with_chart(release(chart="./nowhere")),
+    "unknown-repository": with_chart(release(chart="shop/web")),
+    "missing-values-file": with_chart(release("    values: [nowhere.yaml]\n")),
+    "bad-values-yaml": with_chart(release("    values: [v.yaml]\n"), v_dot_yaml="a: [1\n"),
+    "bad-gotmpl": Mistake({"helmflow.yaml.gotmpl": "releases:\n  - name: {{ .Values.x | nosuch }}\n"}, ("list",)),
+    "gotmpl-fails": Mistake({"helmflow.yaml.gotmpl": 'releases:\n  - name: {{ requiredEnv "NOT_SET_HERE" }}\n'}, ("list",)),
+    "bad-template": with_chart(release(), web__templates__b_dot_yaml="a: {{ .Values.port | nosuch }}\n"),
+    "template-nil": with_chart(release(), web__templates__b_dot_yaml="a: {{ .Values.image.tag }}\n"),
+    "template-required": with_chart(
+        release(), web__templates__b_dot_yaml='a: {{ required "image.tag must be set" .Values.tag }}\n'
+    ),
+    "template-not-yaml": with_chart(release(), web__templates__b_dot_yaml="a: b: c\n"),
+    "values-schema": with_chart(
+        release("    values: [{port: many}]\n"),
+        web__values_dot_schema_dot_json='{"type": "object", "properties": {"port": {"type": "integer"}}}',
+    ),
+    "chart-without-version": with_chart(release(), web__Chart_dot_yaml="apiVersion: v2\nname: web\n"),
+    "no-cluster": with_chart(release(), "sync"),
+    "unknown-context": with_chart(release(), "--kube-context", "nowhere", "sync"),
+    "kubeconfig-missing": with_chart(release(), "--kubeconfig", "nowhere.yaml", "sync"),
+    "missing-base": with_chart("bases: [nowhere.yaml]\n", "list"),
+    "missing-helmfile": with_chart("helmfiles: [nowhere.yaml]\n", "list"),
+    "bad-hook-command": with_chart(
+        release("    hooks:\n      - {events: [presync], command: no-such-command}\n"), *EMBEDDED, "sync"
+    ),
+    "bad-concurrency": with_chart(release(), "sync", "--concurrency", "many", code=3),
+}
+assert len(MISTAKES) >= 25
+
+
+def run(mistake: Mistake, folder: Path) -> tuple[int, str]:
+    """Run the command line in `folder`; exit code, and output with everything that differs per machine named."""
+    for name, text in mistake.files.items():
+        path = folder / "work" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    work = folder / "work"
+    work.mkdir(exist_ok=True)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("HELM", "KUBE", "XDG"))}
+    environ = {**kept, "HOME": str(folder), "HELMFLOW_CACHE_HOME": str(folder / "cache"), "COLUMNS": "100", **mistake.environ}
+    done = subprocess.run(
+        [sys.executable, "-m", "helmflow", *mistake.argv],
+        cwd=work,
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+    text = f"{done.stdout}{done.stderr}".replace(str(work), "$WORK").replace(str(folder), "$HOME")
+    return done.returncode, re.sub(r"\b\d+\.\ds\b", "0.0s", text)
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_explained(name: str, tmp_path: Path) -> None:
+    mistake = MISTAKES[name]
+    code, text = run(mistake, tmp_path)
+    assert "Traceback" not in text
+    golden.check(f"mistakes/{name}", f"$ helmflow {' '.join(mistake.argv)}\n{text}exit {code}\n")
+    assert code == mistake.code
