@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -14,8 +15,9 @@ from helmflow.kube.client import KubeClient
 from helmflow.kube.objects import KubeObject
 from helmflow.kube.watches import WatchEvent, WatchStream
 
-EVERYTHING: Final = "0"  # the resourceVersion that makes a watch begin with all that is there
+EVERYTHING: Final = ""  # instead of a moment to start from: read everything first
 POLL_S: Final = 2.0  # where watching is forbidden and listing is not
+_HOPELESS: Final = (errors.Forbidden, errors.NotFound, errors.Unauthorized, errors.BadRequest, errors.Invalid)
 QUICK_END_S: Final = 1.0  # a watch that ends sooner did not work: come back more slowly
 
 
@@ -38,7 +40,11 @@ class Seen:
 
 @dataclass(slots=True)
 class Feed:
-    """The changes of one scope. `changed` is notified after each; `failure` says why nothing more will come."""
+    """The changes of one scope since `start`. `changed` is notified after each.
+
+    `failure` says why nothing more will come. What has not changed since `start` is known only once the feed is
+    `complete`.
+    """
 
     client: KubeClient
     scope: Scope
@@ -46,6 +52,7 @@ class Feed:
     changed: threading.Condition
     objects: dict[str, Seen] = field(default_factory=dict)
     failure: ClusterError | None = None
+    complete: bool = False
     owned: dict[str, set[str]] = field(default_factory=dict)
     _closed: threading.Event = field(default_factory=threading.Event)
     _stream: WatchStream | None = None
@@ -76,33 +83,29 @@ class Feed:
             if seen is not None and not seen.gone and owner in objects.owner_uids(seen.object):
                 yield seen.object
 
+    def make_complete(self) -> None:
+        """Read what was there before the feed began, once; where that fails, it stays as it is."""
+        if self.complete or self.failure is not None:
+            return
+        with suppress(ClusterError):
+            self._relist()
+
     def _run(self) -> None:
         version, delay = self.start, 0.0
         while not self._closed.is_set():
             began = self.client.clock.monotonic()
             try:
-                version = self._follow(version)
+                version = self._follow(version or self._relist())
             except errors.Gone:
-                version = ""
-            except (errors.Forbidden, errors.NotFound, errors.Unauthorized, errors.BadRequest) as failure:
-                self._give_up(failure)
-                return
-            except ClusterError as failure:
-                if failure.status == 405:
-                    self._give_up(failure)
-                    return
-            if self._closed.is_set():
-                return
-            try:
-                version = version or self._relist()
-            except (errors.Forbidden, errors.NotFound, errors.Unauthorized) as failure:
-                self._give_up(failure)
+                version = EVERYTHING
+            except _HOPELESS as failure:
+                self._poll(failure)
                 return
             except ClusterError:
-                version = ""
+                pass  # the connection was lost, or the server is busy: go on from the same moment
             quick = self.client.clock.monotonic() - began < QUICK_END_S
             delay = min(5.0, delay * 2 or 0.1) if quick else 0.0
-            if delay:
+            if delay and not self._closed.is_set():
                 self.client.clock.sleep(delay)
 
     def _follow(self, version: str) -> str:
@@ -131,42 +134,57 @@ class Feed:
         return version
 
     def _take(self, event: WatchEvent) -> None:
-        name = str(objects.meta(event.object).get("name") or "")
         with self.changed:
-            self._put(name, event.object, gone=event.type == "DELETED")
+            self._put(event.object, gone=event.type == "DELETED")
             self.changed.notify_all()
 
-    def _put(self, name: str, found: KubeObject, *, gone: bool) -> None:
+    def _put(self, found: KubeObject, *, gone: bool) -> None:
+        name = str(objects.meta(found).get("name") or "")
+        known = self.objects.get(name)
+        if known is not None and not newer(found, known.object):
+            return
         self.objects[name] = Seen(found, gone)
         for owner in objects.owner_uids(found):
             self.owned.setdefault(owner, set()).add(name)
 
     def _relist(self) -> str:
-        """The watch's moment is too far back: read everything once."""
+        """Read everything once; answers where a watch goes on."""
         scope = self.scope
         found = self.client.list(
             scope.api_version, scope.kind, scope.namespace, field_selector=scope.field_selector
         )
         with self.changed:
-            present = {str(objects.meta(item)["name"]): item for item in found.items}
+            present = {str(objects.meta(item)["name"]) for item in found.items}
             for name, seen in self.objects.items():
-                if name not in present:
+                if name not in present and not _later(seen.object, found.resource_version):
                     seen.gone = True
-            for name, item in present.items():
-                self._put(name, item, gone=False)
+            for item in found.items:
+                self._put(item, gone=False)
+            self.complete = True
             self.changed.notify_all()
         return found.resource_version
 
-    def _give_up(self, failure: ClusterError) -> None:
+    def _poll(self, failure: ClusterError) -> None:
         """Watching is not allowed or not possible: list now and then, until that fails as well."""
         while not self._closed.is_set():
             try:
                 self._relist()
-            except (errors.Unreachable, errors.ServerFailure, errors.TooManyRequests):
-                pass
-            except ClusterError:
+            except _HOPELESS:
                 with self.changed:
                     self.failure = failure
                     self.changed.notify_all()
                 return
+            except ClusterError:
+                pass
             self.client.clock.sleep(POLL_S)
+
+
+def newer(found: KubeObject, known: KubeObject | None) -> bool:
+    """Whether an object is no earlier state than the known one: resourceVersions of one kind compare as numbers."""
+    return known is None or not _later(known, objects.resource_version(found))
+
+
+def _later(known: KubeObject, version: str) -> bool:
+    """Whether an object was written after a moment; versions that are no numbers are taken as they come."""
+    own = objects.resource_version(known)
+    return own.isdecimal() and version.isdecimal() and int(own) > int(version)

@@ -45,6 +45,7 @@ class Patience:
     load_balancer_s: float = 60.0
     crash_restarts: int = 3  # a database that is not up yet makes many programs restart once or twice
     gather_s: float = 2.0  # after the first failure, for others that have the same cause
+    look_back_s: float = 5.0  # then pods that were in trouble before the wait began are looked at as well
     first_status_s: float = 5.0  # for a custom resource's controller to say its first word
 
 

@@ -15,7 +15,7 @@ from helmflow.core.ids import ObjectRef, ReleaseId
 from helmflow.kube import evidence, objects, readiness
 from helmflow.kube.client import KubeClient
 from helmflow.kube.evidence import ContainerEvidence, Family
-from helmflow.kube.feeds import EVERYTHING, Feed, Scope
+from helmflow.kube.feeds import EVERYTHING, Feed, Scope, newer
 from helmflow.kube.objects import KubeObject, at
 from helmflow.kube.readiness import Failed, Patience, Progressing, Readiness, Ready, Signal
 
@@ -227,17 +227,13 @@ class _Wait:
                 ref = watched.target.ref
                 by_scope.setdefault(Scope(ref.api_version, ref.kind, ref.namespace), []).append(watched)
         for scope, group in by_scope.items():
-            self._waiter.feed(scope, self._start(scope, group))
+            self._waiter.feed(scope, self._start(group))
             if scope.kind in WITH_PODS and any(w.target.until is not Until.GONE for w in group):
-                self._waiter.feed(Scope("v1", "Pod", scope.namespace), EVERYTHING)
-                self._waiter.feed(Scope("v1", "Event", scope.namespace, WARNINGS), EVERYTHING)
-                if scope.kind == "Deployment":
-                    self._waiter.feed(Scope(scope.api_version, "ReplicaSet", scope.namespace), EVERYTHING)
+                for beside in _beside(scope):
+                    self._waiter.feed(beside, self._start(group))
 
-    def _start(self, scope: Scope, group: Sequence[_Watched]) -> str:
+    def _start(self, group: Sequence[_Watched]) -> str:
         """A moment before anything happened that is waited for."""
-        if scope.kind in ("Pod", "ReplicaSet"):
-            return EVERYTHING
         seeds = [objects.resource_version(w.object) for w in group if w.object]
         known = [v for v in (*seeds, self._version) if v.isdecimal()]
         return min(known, key=int) if len(seeds) == len(group) or self._version else EVERYTHING
@@ -248,7 +244,7 @@ class _Wait:
         feed = self._waiter.feed(Scope(ref.api_version, ref.kind, ref.namespace), EVERYTHING)
         with self._waiter.changed:
             seen = feed.newest(ref.name)
-            if seen is not None and _newer(seen.object, watched.object):
+            if seen is not None and newer(seen.object, watched.object):
                 watched.object, watched.gone = seen.object, seen.gone
             failure = feed.failure
         if failure is not None:
@@ -304,6 +300,8 @@ class _Wait:
     def _look_for_trouble(self, watched: _Watched, found: KubeObject) -> None:
         """Count each sign of trouble from when it was first seen; one that outlasts its grace is a failure."""
         now = self._client.clock.monotonic()
+        if now - self._began > self._patience.look_back_s:
+            self._complete(watched.target.ref)
         present: set[str] = set()
         for key, signal, pod in self._signals(watched, found):
             present.add(key)
@@ -346,12 +344,16 @@ class _Wait:
         yield from self._creation_signals(watched, found)
 
     def _family(self, ref: ObjectRef, found: KubeObject) -> Family:
-        pods = self._waiter.feed(Scope("v1", "Pod", ref.namespace), EVERYTHING)
-        sets = None
-        if ref.kind == "Deployment":
-            sets = self._waiter.feed(Scope(ref.api_version, "ReplicaSet", ref.namespace), EVERYTHING)
+        scope = Scope(ref.api_version, ref.kind, ref.namespace)
+        feeds = {beside.kind: self._waiter.feed(beside, EVERYTHING) for beside in _beside(scope)}
         with self._waiter.changed:
-            return evidence.family(found, sets.of if sets else lambda uid: (), pods.of)
+            sets = feeds["ReplicaSet"].of if "ReplicaSet" in feeds else lambda uid: ()
+            return evidence.family(found, sets, feeds["Pod"].of)
+
+    def _complete(self, ref: ObjectRef) -> None:
+        """Pods and warnings from before the watches began: wanted only where something goes wrong."""
+        for beside in _beside(Scope(ref.api_version, ref.kind, ref.namespace)):
+            self._waiter.feed(beside, EVERYTHING).make_complete()
 
     def _creation_signals(
         self, watched: _Watched, found: KubeObject
@@ -439,6 +441,7 @@ class _Wait:
             return ObjectFailure(
                 ref=ref, why=watched.failure, timed_out=watched.timed_out, events=self._warnings(watched)
             )
+        self._complete(ref)
         watched.family = self._family(ref, found)
         pods = (*watched.family.pods, *watched.family.stale)
         shown = tuple(evidence.containers(self._client, f"{ref.kind}/{ref.name}", pods))
@@ -451,12 +454,11 @@ class _Wait:
         )
 
     def _warnings(self, watched: _Watched) -> tuple[str, ...]:
-        """Of the feed where there is one: it began with the warnings of the last hour."""
         ref, found = watched.target.ref, watched.object
         if found is None:
             return ()
         uids = watched.family.uids | {objects.uid(found)}
-        if ref.kind in WITH_PODS or ref.kind == "Service":
+        if ref.kind in WITH_PODS:
             feed = self._waiter.feed(Scope("v1", "Event", ref.namespace, WARNINGS), EVERYTHING)
             with self._waiter.changed:
                 return evidence.warnings(list(feed.all()), uids)
@@ -467,6 +469,15 @@ class _Wait:
         except ClusterError:
             return ()
         return evidence.warnings(listed.items, uids)
+
+
+def _beside(scope: Scope) -> Iterable[Scope]:
+    """What else is watched beside workloads: pods, ReplicaSets between them, and warnings."""
+    if scope.kind in WITH_PODS:
+        yield Scope("v1", "Pod", scope.namespace)
+        yield Scope("v1", "Event", scope.namespace, WARNINGS)
+    if scope.kind == "Deployment":
+        yield Scope(scope.api_version, "ReplicaSet", scope.namespace)
 
 
 def _goneness(watched: _Watched) -> Readiness:
@@ -481,14 +492,6 @@ def _goneness(watched: _Watched) -> Readiness:
         if isinstance(state, Progressing) and objects.meta(found).get("deletionTimestamp")
         else Progressing("still exists")
     )
-
-
-def _newer(found: KubeObject, known: KubeObject | None) -> bool:
-    """Whether an object is a later state than the known one: resourceVersions of one kind can be compared as numbers."""
-    if known is None:
-        return True
-    old, new = objects.resource_version(known), objects.resource_version(found)
-    return int(new) >= int(old) if old.isdecimal() and new.isdecimal() else new != old
 
 
 def _made_all_pods(found: KubeObject) -> bool:
