@@ -10,11 +10,15 @@ from helmflow.core.limits import MAX_YAML_DEPTH
 
 
 class YamlError(ValueError):
-    """The text is not YAML, or not data. `str` is go-yaml's own text; `line` is 1-based, 0 when unknown."""
+    """The text is not YAML, or not data. `str` is go-yaml's own text; `line` is 1-based, 0 when unknown.
+
+    `name` says where the text came from, where the reader was told.
+    """
 
     def __init__(self, message: str, *, line: int = 0) -> None:
         super().__init__(message)
         self.line = line
+        self.name = ""
 
 
 @dataclass(slots=True, eq=False)

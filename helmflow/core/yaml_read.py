@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 import binascii
 import math
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from helmflow.core.yaml_nodes import RawNode, YamlError, documents, encoded
-from helmflow.core.yaml_scalars import HINTED, resolve_v2, resolve_v3
+from helmflow.core.yaml_scalars import HINTED, parse_timestamp, resolve_v2, resolve_v3
 
 _MISSING: Final = object()
 _TAG: Final = "tag:yaml.org,2002:"
@@ -21,17 +22,38 @@ _values: dict[str, Any] = {}  # plain scalar -> value, for scalars whose first c
 _keys: dict[str, str] = {}  # plain key -> its text in JSON
 
 
-def load(text: str | bytes, *, name: str = "") -> Any:
+def load(text: str | bytes, *, name: str = "", into: str = "any") -> Any:
     """The first document, read as sigs.k8s.io/yaml reads it into interface {}: None for no document.
 
-    Raises YamlError with Go's text ("error converting YAML to JSON: yaml: line 3: ..."). `name` is unused by the
-    text; callers add it where they report.
+    `into` names the Go type it must fit ("any", "map[string]interface {}" or "[]interface {}"; null fits all).
+    Raises YamlError with Go's text ("error converting YAML to JSON: yaml: line 3: ...") and `name` as its source.
     """
-    data = encoded(text)
+    try:
+        return _fitting(_document(encoded(text)), into)
+    except YamlError as error:
+        error.name = name
+        raise
+
+
+def _document(data: bytes) -> Any:
+    """The first document, the fast way where it is a usual one."""
     try:
         return _fast_document(data)
     except _Unusual:
         return _careful_document(data)
+
+
+def _fitting(value: Any, into: str) -> Any:
+    """The value, refused where Go's type cannot hold it."""
+    if into != "any" and value is not None and not isinstance(value, dict if into.startswith("map") else list):
+        kind = _JSON_KINDS[type(value)]
+        raise YamlError(
+            f"error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {kind} into Go value of type {into}"
+        )
+    return value
+
+
+_JSON_KINDS: Final = {str: "string", float: "number", bool: "bool", list: "array", dict: "object"}
 
 
 def load_all(text: str | bytes) -> Iterator[Any]:
@@ -191,7 +213,7 @@ def json_key(key: Any) -> str:
         return str(key)
     if isinstance(key, float):
         return _float32_text(key)
-    raise YamlError(f"unsupported map key of type: {go_type(key)}, key: {go_syntax(key)}, value: ")
+    raise YamlError(f"unsupported map key of type: {go_type(key)}, key: {_shown(key)}, value: ")
 
 
 def _float32_text(value: float) -> str:
@@ -232,6 +254,11 @@ def go_syntax(value: Any) -> str:
         return "[]interface {}{" + ", ".join(map(go_syntax, value)) + "}"
     pairs = ", ".join(f"{go_syntax(key)}:{go_syntax(item)}" for key, item in value.items())
     return "map[interface {}]interface {}{" + pairs + "}"
+
+
+def _shown(value: Any) -> str:
+    """%+#v of an interface: a nil of its own prints differently from one inside a map."""
+    return "<nil>" if value is None else go_syntax(value)
 
 
 def _careful_document(data: bytes) -> Any:
@@ -332,12 +359,20 @@ class _Decoder:
             return _binary(node.value)
         if short not in ("null", "bool", "int", "float", "timestamp"):
             return node.value
+        if short == "timestamp":
+            return self.timestamp(node)
         value = type(self).resolve(node.value)
         if short == "float" and type(value) is int:
             return float(value)
         if _resolved_tag(value, node.value) != short:
             raise YamlError(f"yaml: cannot decode !!{_resolved_tag(value, node.value)} `{node.value}` as a !!{short}")
         return value
+
+    def timestamp(self, node: RawNode) -> Any:
+        """A scalar tagged as a timestamp; v2 hands out its text."""
+        if parse_timestamp(node.value) is None:
+            raise YamlError(f"yaml: cannot decode !!str `{node.value}` as a !!timestamp")
+        return node.value
 
     def fill(self, node: RawNode, out: dict[Any, Any]) -> None:
         """Set a mapping's entries in `out`, later ones over earlier ones."""
@@ -384,6 +419,11 @@ class NativeDecoder(_Decoder):
     """go-yaml v3: duplicate keys are mistakes and explicit keys win over merged ones."""
 
     resolve = staticmethod(resolve_v3)
+
+    def timestamp(self, node: RawNode) -> Any:
+        """A scalar tagged as a timestamp."""
+        super().timestamp(node)
+        return parse_timestamp(node.value)
 
     def fill(self, node: RawNode, out: dict[Any, Any]) -> None:
         """Explicit entries first; merges then add what is missing."""
@@ -446,7 +486,7 @@ def _through_json(value: Any, *, scalar: Callable[[Any], Any] = _as_json) -> Any
             try:
                 text = json_key(key)
             except YamlError as error:
-                raise YamlError(str(error) + go_syntax(item)) from None
+                raise YamlError(str(error) + _shown(item)) from None
             out[text] = _through_json(item, scalar=scalar)
         return out
     if type(value) is list:
@@ -472,7 +512,7 @@ def _binary(text: str) -> str:
         data = base64.b64decode("".join(text.split("\n")).replace("\r", ""), validate=True)
     except (binascii.Error, ValueError):
         raise YamlError("yaml: !!binary value contains invalid base64 data") from None
-    return data.decode("utf-8", "surrogateescape")
+    return re.sub("[\udc80-\udcff]", "\ufffd", data.decode("utf-8", "surrogateescape"))
 
 
 def _deep(work: Callable[[], Any]) -> Any:

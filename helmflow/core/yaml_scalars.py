@@ -74,9 +74,7 @@ def needs_quotes(text: str) -> bool:
     if not text:
         return True
     first = text[0]
-    if first not in HINTED:
-        return text == "<<"
-    return (
+    return first in HINTED and (
         not isinstance(resolve_v2(text), str)
         or (first in "+-0123456789" and _BASE_60.match(text) is not None)
         or parse_timestamp(text) is not None

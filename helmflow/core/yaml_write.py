@@ -26,7 +26,7 @@ _MEMO_LIMIT: Final = 20_000
 _SPECIAL: Final = re.compile(r"[^\n\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd]")
 _UNWRITABLE: Final = re.compile(r"[\x7f-\x84\x86-\x9f\ufffe\uffff]")  # raw in JSON, refused by go-yaml's reader
 _BREAKS: Final = re.compile("[\n\r\x85\u2028\u2029]")
-_PLAIN_SURE: Final = re.compile(r"[A-Za-mo-su-xz_/$^(\\][A-Za-z0-9_./$()=+@\\-]*\Z")
+_PLAIN_SURE: Final = re.compile(r"[A-EG-MP-SU-XZa-eg-mp-su-xz_/$^(\\][A-Za-z0-9_./$()=+@\\-]*\Z")
 _ESCAPES: Final = {
     "\0": "\\0", "\a": "\\a", "\b": "\\b", "\t": "\\t", "\n": "\\n", "\v": "\\v", "\f": "\\f", "\r": "\\r",
     "\x1b": "\\e", '"': '\\"', "\\": "\\\\", "\x85": "\\N", "\xa0": "\\_", "\u2028": "\\L", "\u2029": "\\P",
@@ -327,7 +327,7 @@ def _write_value(value: Any, indent: int, add: Callable[[str], None], head: str)
         else:
             add(head + empty_list(value) + "\n")
     elif kind is str:
-        add(head + _string(value, len(head), indent - 2 if not head else indent))
+        add(head + _string(value, len(head), indent))
     else:
         add(head + _other(value, len(head), indent))
 
