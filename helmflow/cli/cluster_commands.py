@@ -17,7 +17,7 @@ from helmflow.cli.exit_codes import ExitCode
 from helmflow.cli.flags import add_command, flag
 from helmflow.core import process
 from helmflow.core.errors import ClusterError
-from helmflow.core.paths import state_home
+from helmflow.core.paths import embedded_storage
 
 if TYPE_CHECKING:
     import typer
@@ -86,10 +86,9 @@ def stop(given: SimpleNamespace) -> int:
 
 def reset(given: SimpleNamespace) -> int:
     """Delete everything in the embedded cluster."""
-    from helmflow.embedded import transport
-
     stop(given)
-    for path in transport.storage_files():
+    storage = embedded_storage()
+    for path in storage.parent.glob(f"{storage.name}*"):  # SQLite keeps its log beside the file
         path.unlink(missing_ok=True)
     print("the embedded cluster is empty")  # noqa: T201
     return ExitCode.OK
@@ -116,10 +115,11 @@ def kubeconfig(given: SimpleNamespace) -> int:
 
 
 def _serve(port: int) -> int:
-    from helmflow.embedded import loopback, transport
+    from helmflow.embedded import loopback
+    from helmflow.embedded.server import ApiServer
 
     token = secrets.token_urlsafe(24)
-    server = loopback.serve(transport.default_server(), port=port, token=token)
+    server = loopback.serve(ApiServer(embedded_storage()), port=port, token=token)
     _private(_kubeconfig_path(), loopback.kubeconfig(server.url, token))
     _private(_record_path(), json.dumps({"pid": os.getpid(), "server": server.url}))
     print(f"serving at {server.url}", flush=True)  # noqa: T201
@@ -149,9 +149,7 @@ def _private(path: Path, text: str) -> None:
 
 
 def _folder() -> Path:
-    folder = state_home() / "embedded"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return folder
+    return embedded_storage().parent
 
 
 def _record_path() -> Path:

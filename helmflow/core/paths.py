@@ -16,6 +16,13 @@ def state_home() -> Path:
     return _home("HELMFLOW_STATE_HOME", "XDG_STATE_HOME", ".local/state", "helmflow")
 
 
+def embedded_storage() -> Path:
+    """The file that holds the embedded cluster, in a folder of its own that only its user can read."""
+    folder = state_home() / "embedded"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder / "cluster.db"
+
+
 def helm_config_home() -> Path:
     """Helm's configuration folder, which holds repositories.yaml and registry credentials."""
     return _home("HELM_CONFIG_HOME", "XDG_CONFIG_HOME", ".config", "helm")

@@ -136,14 +136,12 @@ def session_for(options: RunOptions, emit: Emit, given: Session | None = None) -
 
 
 def _embedded(clock: Clock) -> OpenedTransport:
-    from helmflow.core.paths import state_home
+    from helmflow.core.paths import embedded_storage
     from helmflow.embedded.server import ApiServer
     from helmflow.embedded.transport import InProcessTransport
 
-    folder = state_home() / "embedded"
-    folder.mkdir(parents=True, exist_ok=True)
     return OpenedTransport(
-        transport=InProcessTransport(ApiServer(folder / "cluster.db", clock)),
+        transport=InProcessTransport(ApiServer(embedded_storage(), clock)),
         context=EMBEDDED,
         namespace="",
         server="simulated, in this process",
