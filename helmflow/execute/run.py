@@ -150,6 +150,26 @@ def run(plan: Plan, runner: Runner) -> RunReport:
     return report
 
 
+def declined(plan: Plan, requests: int) -> RunReport:
+    """The report of a plan that was not accepted: nothing was touched."""
+    return RunReport(
+        command=plan.command,
+        environment=plan.environment,
+        cluster=plan.cluster,
+        releases=tuple(
+            ReleaseReport(
+                id=release.id,
+                action=release.action.kind,
+                outcome=Outcome.UNTOUCHED if release.action.writes else Outcome.UNCHANGED,
+                reason="the plan was not accepted" if release.action.writes else release.action.reason,
+                chart=release.chart,
+            )
+            for release in plan.releases
+        ),
+        requests=requests,
+    )
+
+
 def walked(plan: Plan) -> Mapping[ReleaseId, frozenset[ReleaseId]]:
     """Who waits for whom: an uninstall waits for everything that needs it, everything else for what it needs."""
     gone = {release.id for release in plan.releases if _uninstalls(plan, release)}

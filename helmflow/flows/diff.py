@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from helmflow.core.events import Emit
+from helmflow.flows import local_hooks, prepare
 from helmflow.flows.options import RunOptions
+from helmflow.flows.planning import make_plan
+from helmflow.flows.session import Session, session_for
 from helmflow.plan.model import Plan
 
 
-def diff(options: RunOptions, emit: Emit) -> Plan:
+def diff(options: RunOptions, emit: Emit, given: Session | None = None) -> Plan:
     """The plan of every selected release. Writes nothing."""
-    raise NotImplementedError
+    with session_for(options, emit, given) as session:
+        desired = prepare.load(session, "diff")
+        preparation = prepare.prepare(session, prepare.choose(session, desired), "diff")
+        plan = make_plan(session, preparation, command="diff")
+        for release in plan.releases:
+            local_hooks.fire(session, desired, release.release, "cleanup", "diff", None, emit)
+        local_hooks.fire_global(session, desired, "cleanup", "diff")
+        return plan

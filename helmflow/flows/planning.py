@@ -13,12 +13,13 @@ from helmflow.flows.options import RunOptions
 from helmflow.flows.prepare import Chosen, Preparation, Prepared
 from helmflow.flows.session import Cluster, Session
 from helmflow.helm.release.record import HookRecord, Revision
+from helmflow.helm.render import manifests
 from helmflow.helm.render.kinds import in_uninstall_order
 from helmflow.plan import comparison, diff, observe, revisions
 from helmflow.plan.comparison import Compared
 from helmflow.plan.decide import Content, Situation, decide
 from helmflow.plan.model import Action, Change, ChangeKind, HookRun, Plan, ReleasePlan
-from helmflow.plan.objects import Namespaced, Target, hook_target, known_scopes, stored_manifests, targets
+from helmflow.plan.objects import Namespaced, Target, hook_target, known_scopes, targets
 from helmflow.plan.redact import Redactor
 from helmflow.plan.settings import Overrides, Settings, settle
 from helmflow.plan.steps import Parts, installs_again, steps
@@ -220,7 +221,7 @@ def _find_targets(cluster: Cluster, drafts: list[_Draft]) -> None:
     for draft in drafts:
         seen: dict[ObjectRef, Target] = {}
         for revision in revisions.applied(draft.revisions):
-            for target in targets(stored_manifests(revision.manifest), draft.owner, namespaced):
+            for target in targets(manifests.parse(revision.manifest), draft.owner, namespaced):
                 seen.setdefault(target.ref, target)
         draft.stored = tuple(in_uninstall_order(list(seen.values()), lambda target: target.ref.kind))
         if draft.rendered is not None:
@@ -293,7 +294,7 @@ def _release_plan(session: Session, draft: _Draft, redactor: Redactor) -> Releas
             drifted=compared.drifted,
             adopted=compared.adopted,
             refusal=compared.refusal,
-            prevent_destroy=bool(draft.release.extra.get("preventDestroy")),
+            prevent_destroy=bool(draft.release.spec.get("preventDestroy")),
             always_upgrade=draft.settings.always_upgrade,
             refresh_random=draft.settings.refresh_random,
         )
@@ -355,7 +356,7 @@ def _hook_runs(draft: _Draft) -> tuple[tuple[tuple[str, ...], HookRun], ...]:
     return tuple(
         (record.events, _hook_run(manifest, record, draft.owner, namespaced))
         for record in (newest.hooks if newest else ())
-        for manifest in stored_manifests(record.manifest)[:1]
+        for manifest in manifests.parse(record.manifest)[:1]
     )
 
 
@@ -429,10 +430,10 @@ def _stored_documents(revision: Revision) -> list[diff.Document]:
             ref=manifest.ref,
             source=manifest.source_path,
         )
-        for manifest in stored_manifests(revision.manifest)
+        for manifest in manifests.parse(revision.manifest)
     ]
     for hook in revision.hooks:
-        found += [_stored_hook(hook, manifest) for manifest in stored_manifests(hook.manifest)[:1]]
+        found += [_stored_hook(hook, manifest) for manifest in manifests.parse(hook.manifest)[:1]]
     return found
 
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from helmflow.core.errors import ConfigError, HelmflowError
-from helmflow.core.events import ChartFetched, Emit
+from helmflow.core.events import ChartFetched, Emit, Warned
 from helmflow.core.ids import ReleaseId
 from helmflow.execute.pool import Skipped, Work, run_all
 from helmflow.execute.schedule import Schedule
+from helmflow.flows import local_hooks
 from helmflow.flows.options import NeedsMode
-from helmflow.flows.session import Session
+from helmflow.flows.session import Session, state_ports
 from helmflow.state.load import LoadRequest, load_desired
 from helmflow.state.model import DesiredState, Presence, Release
 
@@ -74,8 +76,8 @@ class _ChartNode(NamedTuple):
     devel: bool
 
 
-def load(session: Session, command: str) -> DesiredState:
-    """Every release of the files for the chosen environment."""
+def load(session: Session, command: str, *, need_releases: bool = True) -> DesiredState:
+    """Every release of the files for the chosen environment; their global `prepare` hooks have run."""
     state = session.options.state
     request = LoadRequest(
         file=state.file,
@@ -88,11 +90,17 @@ def load(session: Session, command: str) -> DesiredState:
         state_values_set_string=state.state_values_set_string,
         state_values_files=state.state_values_files,
         allow_no_matching_release=state.allow_no_matching_release,
-        command=command,
+        need_releases=need_releases,
         cwd=state.cwd or Path.cwd(),
         env=dict(session.environ),
+        stdin=sys.stdin.read() if state.file == "-" else None,
+        ports=state_ports(),
     )
-    return load_desired(request, session.emit)
+    desired = load_desired(request, session.emit)
+    for warning in desired.warnings:
+        session.emit(Warned(warning=warning))
+    local_hooks.fire_global(session, desired, "prepare", command)
+    return desired
 
 
 def choose(session: Session, desired: DesiredState, mode: NeedsMode | None = None) -> Chosen:
@@ -113,7 +121,7 @@ def choose(session: Session, desired: DesiredState, mode: NeedsMode | None = Non
     return Chosen(desired=desired, releases=chosen, needs=graph.among(ids))
 
 
-def prepare(session: Session, chosen: Chosen, charts: ChartFetcher | None = None) -> Preparation:
+def prepare(session: Session, chosen: Chosen, command: str) -> Preparation:
     """Fetch every chart once and layer every release's values, as much at once as `concurrency` allows.
 
     Raises the first failure in the files' order; several configuration mistakes are raised together.
@@ -121,7 +129,9 @@ def prepare(session: Session, chosen: Chosen, charts: ChartFetcher | None = None
     wanted = [release for release in chosen.releases if release.presence is Presence.PRESENT]
     if not wanted:
         return Preparation(chosen=chosen)
-    worker = _Worker(session, chosen.desired, charts or fetcher(session, chosen.desired))
+    for release in wanted:
+        local_hooks.fire(session, chosen.desired, release, "prepare", command, None, session.emit)
+    worker = _Worker(session, chosen.desired, fetcher(session, chosen.desired))
     needs: dict[object, list[object]] = {}
     for release in wanted:
         node = _chart_node(release)

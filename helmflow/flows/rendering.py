@@ -11,7 +11,8 @@ from helmflow.flows.session import Session
 
 if TYPE_CHECKING:
     from helmflow.helm.chart.capabilities import Capabilities
-    from helmflow.helm.render.engine import Lookup, Rendered
+    from helmflow.helm.render.engine import Rendered
+    from helmflow.helm.render.functions import Lookup
     from helmflow.helm.render.postrender import PostRenderer
     from helmflow.kube.client import KubeClient
 

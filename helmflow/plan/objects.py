@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -88,23 +87,6 @@ def hook_target(manifest: Manifest, owner: ReleaseId, namespaced: Namespaced) ->
     return Target(found.ref, found.text, found.source, found.document, None)
 
 
-def stored_manifests(text: str) -> tuple[Manifest, ...]:
-    """The documents of a stored manifest, in their order."""
-    from helmflow.core import yaml_dialect
-
-    found: list[Manifest] = []
-    for part in _SEPARATOR.split(text):
-        if not part.strip():
-            continue
-        document = yaml_dialect.load(part)
-        if not isinstance(document, dict) or not document:
-            continue
-        source = _SOURCE.search(part)
-        content = _SOURCE_LINE.sub("", part, count=1)
-        found.append(Manifest(_ref(document), content, source[1] if source else "", document))
-    return tuple(found)
-
-
 def sendable(document: Mapping[str, Json], ref: ObjectRef, owner: ReleaseId | None) -> dict[str, Json]:
     """A document as it is sent to the cluster."""
     body: dict[str, Json] = without_nulls(document)
@@ -152,12 +134,6 @@ def owned_by(obj: Mapping[str, Json]) -> tuple[str, str, str]:
         str(annotations.get(RELEASE_NAME) or ""),
         str(annotations.get(RELEASE_NAMESPACE) or ""),
     )
-
-
-# Helm writes "---\n# Source: PATH\n" before each document of a stored manifest.
-_SEPARATOR: Final = re.compile(r"^---[ \t]*(?:\n|$)", re.MULTILINE)
-_SOURCE: Final = re.compile(r"\A\s*# Source: (.*)")
-_SOURCE_LINE: Final = re.compile(r"\A\s*# Source: .*\n?")
 
 
 def _target(

@@ -1,0 +1,101 @@
+"""Carry a plan out: wire the runner to the session's clusters, locks and hooks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+
+from helmflow.core.events import Emit
+from helmflow.execute import run
+from helmflow.execute.bench import Tools
+from helmflow.execute.pool import FailurePolicy, skip_dependents
+from helmflow.execute.report import RunReport
+from helmflow.flows import local_hooks
+from helmflow.flows.options import Confirm, OnFailure
+from helmflow.flows.prepare import Preparation
+from helmflow.flows.session import Cluster, Session
+from helmflow.helm.release.store import ReleaseStore
+from helmflow.kube.waiting import Waiter
+from helmflow.plan.model import Plan, ReleasePlan
+
+
+def carry_out(session: Session, preparation: Preparation, plan: Plan, confirm: Confirm) -> RunReport:
+    """Run the plan once `confirm` accepts it; the files' own cleanup hooks run at the end, whatever happened."""
+    desired = preparation.chosen.desired
+    if not confirm(plan):
+        return run.declined(plan, session.requests)
+    if plan.command == "apply" and plan.writes:
+        for release in reversed(plan.releases):
+            local_hooks.fire(session, desired, release.release, "preapply", "apply", None, session.emit)
+    with ExitStack() as stack:
+        waiters = _Waiters(stack)
+
+        def fire(release: ReleasePlan, event: str, error: str | None, emit: Emit) -> None:
+            local_hooks.fire(session, desired, release.release, event, _hook_command(plan), error, emit)
+
+        def tools(release: ReleasePlan) -> Tools:
+            cluster = session.cluster_of(desired, release.release)
+            return Tools(
+                client=cluster.client,
+                waiter=waiters.of(cluster),
+                store=lambda namespace: ReleaseStore(cluster.client, namespace, cluster.driver),
+                clock=session.clock,
+                cancel=session.cancel,
+                fire=fire,
+            )
+
+        for release in plan.changed:
+            tools(release)  # opens every waiter in this thread
+        report = run.run(
+            plan,
+            run.Runner(
+                tools=tools,
+                clock=session.clock,
+                cancel=session.cancel,
+                emit=session.emit,
+                lock=_unlocked,
+                undo=lambda release: None,
+                refresh=lambda release: release,
+                writes=lambda: session.writes,
+                requests=lambda: session.requests,
+                concurrency=session.options.running.concurrency,
+                policy=_policy(session.options.running.on_failure),
+            ),
+        )
+    failed = next((release.failure for release in report.releases if release.failure), None)
+    local_hooks.fire_global(session, desired, "cleanup", plan.command, failed.message if failed else None)
+    return replace(report, requests=session.requests, writes=session.writes)
+
+
+class _Waiters:
+    """One Waiter per cluster, closed with the run."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+        self._found: dict[str, Waiter] = {}
+
+    def of(self, cluster: Cluster) -> Waiter:
+        if cluster.context not in self._found:
+            self._found[cluster.context] = self._stack.enter_context(Waiter(cluster.client))
+        return self._found[cluster.context]
+
+
+@contextmanager
+def _unlocked(plan: ReleasePlan, emit: Emit) -> Iterator[None]:
+    yield
+
+
+def _hook_command(plan: Plan) -> str:
+    """Helmfile's word for the command: apply's releases report sync, destroy's report delete."""
+    return {"apply": "sync", "destroy": "delete"}.get(plan.command, plan.command)
+
+
+def _policy(on_failure: OnFailure) -> FailurePolicy:
+    match on_failure:
+        case OnFailure.STOP:
+            return lambda succeeded: "finish" if succeeded else "stop"
+        case OnFailure.CONTINUE:
+            return lambda succeeded: "finish"
+        case OnFailure.SKIP_DEPENDENTS:
+            return skip_dependents
