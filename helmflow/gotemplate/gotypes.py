@@ -157,6 +157,7 @@ class StringMap(dict[str, Any]):
     """Go's map[string]string: a missing key is "", not nil."""
 
     go_type: ClassVar[str] = "map[string]string"
+    go_zero: ClassVar[Any] = ""
 
     def get(self, key: str, default: Any = "") -> Any:
         """The value, "" where the key is missing."""

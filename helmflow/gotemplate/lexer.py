@@ -80,12 +80,18 @@ def split(text: str) -> Iterator[Piece]:
         return
     left = len(text) - len(literal) + cut
     marker = _left_trim(text, left + 2)
-    yield Piece(literal[:cut].rstrip(SPACES) if marker else literal[:cut], "", left + 2 + marker, left, -1, "broken")
+    yield Piece(
+        literal[:cut].rstrip(SPACES) if marker else literal[:cut], "", left + 2 + marker, left, -1, "broken"
+    )
 
 
 def _left_trim(text: str, position: int) -> int:
     """The length of a left trim marker at the position: 2 or 0."""
-    return 2 if text[position : position + 1] == "-" and text[position + 1 : position + 2] in tuple(SPACES) else 0
+    return (
+        2
+        if text[position : position + 1] == "-" and text[position + 1 : position + 2] in tuple(SPACES)
+        else 0
+    )
 
 
 _TOKEN: Final = re.compile(
@@ -172,7 +178,9 @@ def _space_before_trim(text: str, position: int, value: str, right: str) -> str:
 
 def _next_token(text: str, position: int, end: int, right: str) -> tuple[str, str]:
     found = _TOKEN.match(text, position, end)
-    if found is not None and not (right != "}}" and found.lastgroup in ("identifier", "field", "variable", "dot")):
+    if found is not None and not (
+        right != "}}" and found.lastgroup in ("identifier", "field", "variable", "dot")
+    ):
         kind, value = str(found.lastgroup), found[0]
         match kind:
             case "punctuation":

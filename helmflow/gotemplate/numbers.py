@@ -29,7 +29,11 @@ def number(pos: int, text: str, kind: str) -> Number:
         try:
             code = unquote_char(text)
         except ValueError as error:
-            shown = f"malformed character constant: {text}" if str(error).startswith("malformed") else "invalid syntax"
+            shown = (
+                f"malformed character constant: {text}"
+                if str(error).startswith("malformed")
+                else "invalid syntax"
+            )
             raise ValueError(shown) from None
         return Number(pos, text, code, code, float(code))
     if kind == "complex":

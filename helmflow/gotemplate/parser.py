@@ -55,17 +55,22 @@ class Fragment:
     name_pos: int = 0
     also: str = ""
     names: tuple[str, ...] = ()
+    assigned: tuple[str, ...] = ()
     last: int = -1  # the last token read where that is not the closing delimiter
 
 
 class Tree:
     """One template: its body and the text it stands in. Executable forms are kept on it by the compiler."""
 
-    __slots__ = ("body", "closures", "program", "runs", "text")
+    __slots__ = ("assigned", "body", "closures", "program", "range_assigned", "runs", "text")
 
-    def __init__(self, text: str, body: list[nodes.Item]) -> None:
+    def __init__(
+        self, text: str, body: list[nodes.Item], assigned: set[str], range_assigned: set[str]
+    ) -> None:
         self.text = text
         self.body = body
+        self.assigned = assigned  # variables that some `=` changes, which ends what is known of their values
+        self.range_assigned = range_assigned
         self.closures: object = None
         self.program: object = None
         self.runs = 0
@@ -84,6 +89,8 @@ class _Open:
     name: str = ""
     variables: list[str] = field(default_factory=list)
     loops: int = 0
+    assigned: set[str] = field(default_factory=set)
+    range_assigned: set[str] = field(default_factory=set)
 
 
 class FileParser:
@@ -107,8 +114,7 @@ class FileParser:
     def parse(self) -> tuple[Tree, dict[str, Tree]]:
         """The file's own tree, and those it defines by name. Raises ParseError."""
         try:
-            main = self._parse()
-            return Tree(self.text, main), self.trees
+            return self._parse(), self.trees
         except Mistake as mistake:
             raise self.error(mistake) from None
         except RecursionError:
@@ -119,9 +125,8 @@ class FileParser:
         line = 1 + self.text.count("\n", 0, mistake.offset)
         return ParseError(self.name, line, mistake.reason, SourceText(self.name, self.text))
 
-    def _parse(self) -> list[nodes.Item]:
-        main: list[nodes.Item] = []
-        outermost = _Open("file", main, variables=["$"])
+    def _parse(self) -> Tree:
+        outermost = _Open("file", [], variables=["$"])
         # `blocks` are the open blocks of the template being parsed; `outer` are the templates around it.
         blocks: list[_Open] = [outermost]
         outer: list[list[_Open]] = []
@@ -137,6 +142,10 @@ class FileParser:
                 fragment = self._read(piece, blocks[0], in_list=len(blocks) > 1 or bool(outer))
             elif fragment.names:
                 self._declare(fragment, piece, variables)
+            if fragment.assigned:
+                blocks[0].assigned.update(fragment.assigned)
+                if fragment.kind == "range":
+                    blocks[0].range_assigned.update(fragment.assigned)
             kind = fragment.kind
             if not kind:
                 assert fragment.pipe is not None
@@ -165,7 +174,10 @@ class FileParser:
                 self._leave(kind, piece, blocks)
         if len(blocks) > 1 or outer:
             raise Mistake("unexpected EOF", len(self.text))
-        return main
+        return self._tree(outermost)
+
+    def _tree(self, template: _Open) -> Tree:
+        return Tree(self.text, template.items, template.assigned, template.range_assigned)
 
     # -- actions ------------------------------------------------------------------------------------------------
 
@@ -177,7 +189,11 @@ class FileParser:
         end = len(self.text) if piece.broken else piece.offset + len(piece.body)
         found = lexer.action_tokens(self.text, piece.offset, end)
         if not piece.broken:
-            found[-1] = (found[-1][0], found[-1][1], piece.right if found[-1][0] == "right delim" else found[-1][2])
+            found[-1] = (
+                found[-1][0],
+                found[-1][1],
+                piece.right if found[-1][0] == "right delim" else found[-1][2],
+            )
         variables = list(template.variables)
         reader = _ActionParser(found, piece.offset, self.functions, self.max_paren_depth, variables, in_list)
         try:
@@ -209,7 +225,9 @@ class FileParser:
             elif name not in variables:
                 del variables[mark:]
                 found = lexer.action_tokens(self.text, piece.offset, piece.offset + len(piece.body))
-                _ActionParser(found, piece.offset, self.functions, self.max_paren_depth, variables, in_list=True).parse()
+                _ActionParser(
+                    found, piece.offset, self.functions, self.max_paren_depth, variables, in_list=True
+                ).parse()
 
     # -- structure ----------------------------------------------------------------------------------------------
 
@@ -257,20 +275,22 @@ class FileParser:
                 top = blocks[-1]
         if not outer:
             raise Mistake("unexpected {{end}}", piece.right)
-        self._add(top.name, top.items, piece.right)
+        self._add(top.name, top, piece.right)
         return True
 
-    def _add(self, name: str, body: list[nodes.Item], offset: int) -> None:
+    def _add(self, name: str, template: _Open, offset: int) -> None:
         old = self.trees.get(name)
         if old is None or nodes.is_empty(old.body):
-            self.trees[name] = Tree(self.text, body)
-        elif not nodes.is_empty(body):
+            self.trees[name] = self._tree(template)
+        elif not nodes.is_empty(template.items):
             raise Mistake(f"template: multiple definition of template {quote(name)}", offset)
 
     def _leave(self, kind: str, piece: Piece, blocks: list[_Open]) -> None:
         if not blocks[0].loops:
             raise Mistake(f"{{{{{kind}}}}} outside {{{{range}}}}", piece.right)
-        blocks[-1].items.append(nodes.Break(piece.offset) if kind == "break" else nodes.Continue(piece.offset))
+        blocks[-1].items.append(
+            nodes.Break(piece.offset) if kind == "break" else nodes.Continue(piece.offset)
+        )
 
 
 class _LexMistake(Mistake):
@@ -296,6 +316,7 @@ class _ActionParser:
         self.variables = variables
         self.in_list = in_list
         self.names: list[str] = []
+        self.assigned: list[str] = []
         self.index = 0
         self.furthest = 0
         self.depth = 0
@@ -312,6 +333,7 @@ class _ActionParser:
             self.kind = kind
             fragment = self._keyword(kind)
         fragment.names = tuple(self.names)
+        fragment.assigned = tuple(self.assigned)
         return fragment
 
     def _keyword(self, kind: str) -> Fragment:
@@ -430,7 +452,10 @@ class _ActionParser:
             after = self._next_solid()
             if after[0] in (":=", "="):
                 self._declare(token, declared)
-                return "assigns" if after[0] == "=" else ""
+                if after[0] == "=":
+                    self.assigned += [variable.names[0] for variable in declared]
+                    return "assigns"
+                return ""
             if after[0] == "char" and after[1] == ",":
                 self._declare(token, declared)
                 if context == "range" and len(declared) < 2:

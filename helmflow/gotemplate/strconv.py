@@ -61,9 +61,7 @@ def _escaped(char: str, mark: str, ascii_only: str) -> str:
 
 def can_backquote(text: str) -> bool:
     """Whether the text can stand in backquotes: no control characters but tab, no backquote, no BOM, valid UTF-8."""
-    return not any(
-        c in "`\x7f\ufeff" or (c < " " and c != "\t") or "\ud800" <= c <= "\udfff" for c in text
-    )
+    return not any(c in "`\x7f\ufeff" or (c < " " and c != "\t") or "\ud800" <= c <= "\udfff" for c in text)
 
 
 def unquote(literal: str) -> str:

@@ -2,34 +2,135 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
-from helmflow.gotemplate.functions import Function
+from helmflow.gotemplate import builtins, closures, nodes, runtime
+from helmflow.gotemplate.errors import ExecError, ParseError
+from helmflow.gotemplate.functions import Function, FunctionError
+from helmflow.gotemplate.parser import FileParser, Fragment, Tree
+from helmflow.gotemplate.strconv import quote
+
+RECURSION_LIMIT: Final = (
+    60_000  # Python frames: an include 1,000 deep through several templates needs about 20,000
+)
+MAX_KNOWN_FILES: Final = 5_000  # parsed texts kept in memory; large charts have about 300
+
+
+class Template:
+    """A name, the file that the template was parsed from, and its tree."""
+
+    __slots__ = ("file", "name", "tree")
+
+    def __init__(self, name: str, file: str, tree: Tree) -> None:
+        self.name = name
+        self.file = file
+        self.tree = tree
+
+
+class Parsed:
+    """A parsed text: its own tree and those it defines."""
+
+    __slots__ = ("defines", "main", "text")
+
+    def __init__(self, text: str, main: Tree, defines: dict[str, Tree]) -> None:
+        self.text = text
+        self.main = main
+        self.defines = defines
+
+
+class _Known:
+    """What was parsed with one set of function names."""
+
+    __slots__ = ("actions", "files")
+
+    def __init__(self) -> None:
+        self.actions: dict[str, Fragment] = {}
+        self.files: dict[str, Parsed] = {}
+
+
+_KNOWN: Final[dict[frozenset[str], _Known]] = {}
 
 
 class TemplateSet:
     """Named templates with one function map.
 
     `missing_key` is "zero" (Helm), "error" (Helm --strict) or "default" (Go's own, `<no value>` for everything missing).
+    Parsing and compiling are remembered by content, so a set is cheap to build again from texts seen before.
     """
 
-    def __init__(self, functions: Mapping[str, Function], missing_key: str = "zero") -> None:
-        self.functions = functions
+    def __init__(
+        self,
+        functions: Mapping[str, Function],
+        missing_key: str = "zero",
+        budget: runtime.Budget | None = None,
+    ) -> None:
+        self.functions: dict[str, Function] = {**builtins.FUNCTIONS, **functions}
+        self.calls: dict[str, Callable[..., Any]] = {name: one.call for name, one in self.functions.items()}
         self.missing_key = missing_key
+        self.budget = budget or runtime.Budget()
+        self.templates: dict[str, Template] = {}
+        names = frozenset(self.functions)
+        self._known = _KNOWN.get(names) or _KNOWN.setdefault(names, _Known())
 
     def parse(self, name: str, text: str) -> None:
         """Add a file and its defines; the last parse of a name wins unless its body is empty. Raises ParseError."""
-        raise NotImplementedError
+        self.add(name, self.parse_text(name, text))
+
+    def parse_text(self, name: str, text: str) -> Parsed:
+        """Parse without adding. Raises ParseError, with the name in its text."""
+        parsed = self._known.files.get(text)
+        if parsed is None:
+            main, defines = FileParser(name, text, self.functions, self._known.actions).parse()
+            parsed = Parsed(text, main, defines)
+            if len(self._known.files) >= MAX_KNOWN_FILES:
+                self._known.files.clear()
+            self._known.files[text] = parsed
+        return parsed
+
+    def add(self, name: str, parsed: Parsed) -> None:
+        """Add a parsed text under a name. Raises ParseError where the text defines that name itself."""
+        clash = parsed.defines.get(name)
+        if clash is not None and not nodes.is_empty(clash.body) and not nodes.is_empty(parsed.main.body):
+            line = 1 + parsed.text.count("\n")
+            reason = f"template: multiple definition of template {quote(name)}"
+            raise ParseError(name, line, reason, runtime.SourceText(name, parsed.text))
+        for defined, tree in ((name, parsed.main), *parsed.defines.items()):
+            if defined not in self.templates or not nodes.is_empty(tree.body):
+                self.templates[defined] = Template(defined, name, tree)
 
     def execute(self, name: str, data: Any) -> str:
-        """The template's output. Raises ExecError."""
-        raise NotImplementedError
+        """The template's output. Raises ExecError; a name that is not defined is FunctionError with Go's text."""
+        template = self.templates.get(name)
+        if template is None:
+            raise FunctionError(f'template: no template {quote(name)} associated with template "gotpl"')
+        return self.run(template, data)
+
+    def execute_text(self, name: str, parsed: Parsed, data: Any) -> str:
+        """The output of a parsed text that is not in the set and defines nothing."""
+        return self.run(Template(name, name, parsed.main), data)
+
+    def run(self, template: Template, data: Any) -> str:
+        """The output of a template that was looked up before. Raises ExecError."""
+        if sys.getrecursionlimit() < RECURSION_LIMIT:
+            sys.setrecursionlimit(RECURSION_LIMIT)
+        try:
+            return closures.run(template, self, data)
+        except RecursionError:
+            raise ExecError(location="", executing=template.name, node="", reason=runtime.TOO_DEEP) from None
 
     def defined(self, name: str) -> bool:
         """Whether there is a template of this name."""
-        raise NotImplementedError
+        return name in self.templates
 
-    def clone(self) -> TemplateSet:
-        """A set that starts equal and then goes its own way."""
-        raise NotImplementedError
+    def clone(self, functions: Mapping[str, Function] | None = None) -> TemplateSet:
+        """A set that starts equal and then goes its own way; with `functions`, other bodies for the same names."""
+        other = TemplateSet.__new__(TemplateSet)
+        other.functions = {**self.functions, **functions} if functions else self.functions
+        other.calls = {name: one.call for name, one in other.functions.items()} if functions else self.calls
+        other.missing_key = self.missing_key
+        other.budget = self.budget
+        other.templates = dict(self.templates)
+        other._known = self._known
+        return other

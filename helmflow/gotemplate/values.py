@@ -1,4 +1,4 @@
-"""Go value semantics: types and kinds, truth, equality and order, field access, key order."""
+"""Go value semantics: types and kinds, truth, equality and order, key order."""
 
 from __future__ import annotations
 
@@ -109,20 +109,28 @@ def equal(first: Any, *others: Any) -> bool:
 def _equal_pair(a: Any, b: Any) -> bool:
     if type(a) is type(b) and type(a) in _BASIC:
         return bool(a == b)
-    if not comparable(a):
-        raise FunctionError(f"non-comparable type {_shown(a)}: {type_of(a)}")
     kind_a, kind_b = basic_kind(a), basic_kind(b)
     if kind_a != kind_b:
+        if a is None or b is None:
+            return False
         if {kind_a, kind_b} == {_INT, _UINT}:
             return int(a) == int(b)
-        if a is not None and b is not None:
-            raise FunctionError(f"incompatible types for comparison: {type_of(a)} and {type_of(b)}")
-        return False
+        raise FunctionError(f"incompatible types for comparison: {type_of(a)} and {type_of(b)}")
     if kind_a:
         return bool(a == b)
+    if a is None or b is None:
+        return _is_nil(a) and _is_nil(b)
+    if kind_of(a) != kind_of(b):
+        raise FunctionError(f"non-comparable types {_shown(a)}: {type_of(a)}, {type_of(b)}: {_plain(b)}")
+    if _is_nil(a) or _is_nil(b):
+        return _is_nil(a) == _is_nil(b)
     if not comparable(b):
         raise FunctionError(f"non-comparable type {_shown(b)}: {type_of(b)}")
     return a is b or (type(a) is type(b) and bool(a == b))
+
+
+def _is_nil(value: Any) -> bool:
+    return value is None or bool(getattr(value, "go_nil", False))
 
 
 def comparable(value: Any) -> bool:
@@ -136,14 +144,22 @@ def _shown(value: Any) -> str:
     return sprintf("%s", value)
 
 
+def _plain(value: Any) -> str:
+    from helmflow.gotemplate.printf import format_value
+
+    return format_value(value)
+
+
 def less(a: Any, b: Any) -> bool:
     """Go's `lt`. Raises FunctionError with Go's text."""
     kind_a, kind_b = basic_kind(a), basic_kind(b)
+    if not kind_a or not kind_b:
+        raise FunctionError("invalid type for comparison")
     if kind_a != kind_b:
         if {kind_a, kind_b} == {_INT, _UINT}:
             return int(a) < int(b)
         raise FunctionError(f"incompatible types for comparison: {type_of(a)} and {type_of(b)}")
-    if kind_a in ("bool", "complex", ""):
+    if kind_a in ("bool", "complex"):
         raise FunctionError("invalid type for comparison")
     return bool(a < b)
 

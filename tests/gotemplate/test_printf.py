@@ -53,7 +53,9 @@ def test_printf_rows() -> None:
 def test_print_family_rows() -> None:
     table, wrong, passed = values(), [], 0
     table |= {"nilmap": {}, "nillist": []}
-    functions = {name: builtins.FUNCTIONS[name].call for name in ("print", "println", "html", "js", "urlquery")}
+    functions = {
+        name: builtins.FUNCTIONS[name].call for name in ("print", "println", "html", "js", "urlquery")
+    }
     for row in conformance.data("helm/gotemplate/printf.json")["print"]:
         given = functions[row["fn"]](table[row["a"]], table[row["b"]])
         if given == expected(row):
