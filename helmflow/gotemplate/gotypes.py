@@ -138,7 +138,6 @@ class NilSlice(list[Any]):
 
     go_type: ClassVar[str] = "[]interface {}"
     go_nil: ClassVar[bool] = True
-    go_nil: ClassVar[bool] = True
 
 
 class NilStringSlice(StringSlice):
