@@ -169,8 +169,9 @@ def _camel(text: str) -> str:
     return "".join(out)
 
 
-# Runes stand for their class, so that one expression splits words: connector, punctuation, Upper, letter, Number, other.
-_WORDS = re.compile("(c+)|(p+)|(U+(?=Ul)|Ul+|U+)|(l+)|(n+)|(o+)")
+# Runes stand for their class, so that one expression splits words: space, dash (a connector that is punctuation
+# too), punctuation, Upper, letter, number, other.
+_WORDS = re.compile("([sd]+)|(p[pd]*)|(U+(?=Ul)|Ul+|U+)|(l+)|(n+)|(o+)")
 _CONNECTOR, _PUNCTUATION, _UPPER, _LETTERS, _NUMBER, _OTHER = range(1, 7)
 
 
@@ -183,7 +184,7 @@ def _is_ideograph(rune: str) -> bool:
 
 def _rune_class(rune: str) -> str:
     if rune in _CONNECTORS:
-        return "c"
+        return "d" if rune in "-_" else "s"
     category = unicodedata.category(rune)
     if category[0] == "P":
         return "p"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from helmflow.gotemplate.functions import FunctionError, function, table
 from helmflow.gotemplate.gotypes import GoObject
 from helmflow.gotemplate.printf import format_value
+from helmflow.sprig.addresses import check_address
 from helmflow.sprig.conversion import to_text
 from helmflow.sprig.encoding import CorruptInput, decode_base64
 from helmflow.sprig.numbers import wrapped
@@ -385,11 +386,12 @@ def _address(ip: Any) -> GeneralName:
     from cryptography import x509
 
     try:
-        if "%" in ip:
-            raise ValueError
+        check_address(ip)
         address = ipaddress.ip_address(ip)
     except ValueError:
         raise FunctionError(f"error parsing ip: {ip}") from None
+    if "%" in ip:
+        raise FunctionError(f"error parsing ip: {ip}")
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return x509.IPAddress(mapped or address)
 

@@ -303,7 +303,7 @@ def _calculate(first: Any, others: tuple[Any, ...], operation: Callable[[Ratio, 
     try:
         return float(coefficient * 10**exponent if exponent >= 0 else coefficient / 10**-exponent)
     except OverflowError:
-        return math.copysign(math.inf, coefficient)
+        return math.inf if coefficient > 0 else -math.inf
 
 
 def _decimal(number: float) -> Ratio:

@@ -9,6 +9,7 @@ from typing import Any
 from helmflow.gotemplate.functions import FunctionError, function, table
 from helmflow.gotemplate.printf import quote
 from helmflow.gotemplate.values import kind_of
+from helmflow.sprig.addresses import AddressError, check_address
 from helmflow.sprig.conversion import NIL_DEREFERENCE, to_bytes, to_text
 
 _ALWAYS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~")
@@ -113,15 +114,15 @@ def _parse(text: str) -> Url:
             raise UrlError("first path segment in URL cannot contain colon")
     if rest.startswith("//") and (url.scheme or not rest.startswith("///")):
         authority, slash, path = rest[2:].partition("/")
-        url.user, url.host = _authority(authority)
+        url.user, url.host = _authority(authority, strict=url.scheme in ("http", "https"))
         rest = slash + path
     url.path = _unescape(rest)
     return url
 
 
-def _authority(authority: str) -> tuple[str, str]:
+def _authority(authority: str, *, strict: bool) -> tuple[str, str]:
     userinfo, at, host = authority.rpartition("@")
-    host = _host(host)
+    host = _host(host, strict=strict)
     if not at:
         return "", host
     if not _USERINFO.fullmatch(userinfo):
@@ -133,47 +134,39 @@ def _authority(authority: str) -> tuple[str, str]:
     return _escape(name, _USER) + colon + _escape(password, _USER), host
 
 
-def _host(host: str) -> str:
+def _host(host: str, *, strict: bool) -> str:
+    """The host and port, unescaped; `strict` forbids a second colon, which some databases write."""
     opening = host.rfind("[")
     if opening >= 0:
         return _bracketed(host, opening)
-    colon = host.rfind(":")
+    colon = host.find(":") if strict else host.rfind(":")
     if colon >= 0 and not _PORT.fullmatch(host, colon):
         raise UrlError(f"invalid port {quote(host[colon:])} after host")
     return _unescape_host(host)
 
 
 def _bracketed(host: str, opening: int) -> str:
+    if opening > 0:
+        raise UrlError("invalid IP-literal")
     closing = host.rfind("]")
     if closing < 0:
         raise UrlError("missing ']' in host")
-    if opening > 0:
-        raise UrlError("invalid IP-literal")
     port = host[closing + 1 :]
     if not _PORT.fullmatch(port):
         raise UrlError(f"invalid port {quote(port)} after host")
     inside = host[opening + 1 : closing]
     zone = inside.find("%25")
     if zone >= 0:
-        name = _unescape_host(inside[:zone]) + _unescape_zone(inside[zone:])
+        name = _unescape_host(inside[:zone]) + _unescape_host(inside[zone:], zone=True)
     else:
         name = _unescape_host(inside)
-    _check_literal(name)
-    return f"[{name}]{_unescape_host(port)}"
-
-
-def _check_literal(name: str) -> None:
-    import ipaddress
-
-    bare, percent, zone = name.partition("%")
     try:
-        address = ipaddress.ip_address(bare)
-    except ValueError:
-        raise UrlError(f"invalid host: ParseAddr({quote(name)}): unable to parse IP") from None
-    if address.version == 4:
+        version = check_address(name)
+    except AddressError as error:
+        raise UrlError(f"invalid host: {error}") from None
+    if version == 4:
         raise UrlError("invalid IP-literal")
-    if percent and not zone:
-        raise UrlError(f"invalid host: ParseAddr({quote(name)}): zone must be a non-empty string")
+    return f"[{name}]{_unescape_host(port)}"
 
 
 def _hostname(host: str) -> str:
@@ -222,34 +215,23 @@ def _unescape(text: str) -> str:
     return text if "%" not in text else to_text(b"".join(_decoded(to_bytes(text))))
 
 
-def _unescape_host(text: str) -> str:
-    """Only bytes beyond ASCII and %25 may be escaped; ASCII that needs escaping may not stand there at all."""
-    for byte in to_bytes(text):
-        if byte < 0x80 and byte not in _HOST and byte != 0x25:
-            # An escape that is no escape is found first where it stands first.
-            bad = chr(byte)
-            _check_host_escapes(to_bytes(text.partition(bad)[0]))
-            raise UrlError(f"invalid character {quote(bad)} in host name")
-    _check_host_escapes(to_bytes(text))
-    return _unescape(text)
-
-
-def _check_host_escapes(data: bytes) -> None:
-    for index, byte in enumerate(data):
-        if byte == 0x25:
-            escape = _checked_escape(data, index)
-            if data[index + 1] in b"01234567" and escape != b"%25":
-                raise UrlError(f"invalid URL escape {quote(to_text(escape))}")
-
-
-def _unescape_zone(text: str) -> str:
+def _unescape_host(text: str, *, zone: bool = False) -> str:
+    """Only bytes beyond ASCII and %25 may be escaped, in a zone blanks and what a host may hold too."""
     data = to_bytes(text)
-    for index, byte in enumerate(data):
+    index = 0
+    while index < len(data):
+        byte = data[index]
         if byte == 0x25:
             escape = _checked_escape(data, index)
             value = int(escape[1:], 16)
-            if escape != b"%25" and value != 0x20 and value not in _HOST:
+            fine = value >= 0x80 if not zone else value == 0x20 or value in _HOST
+            if not fine and escape != b"%25":
                 raise UrlError(f"invalid URL escape {quote(to_text(escape))}")
+            index += 3
+            continue
+        if byte < 0x80 and byte not in _HOST:
+            raise UrlError(f"invalid character {quote(chr(byte))} in host name")
+        index += 1
     return _unescape(text)
 
 
