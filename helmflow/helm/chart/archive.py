@@ -47,11 +47,11 @@ def read(data: bytes) -> list[ChartFile]:
         if len(content) > MAX_CHART_FILE_BYTES:
             raise _refused(
                 f'decompressed chart file "{name}" is larger than the maximum file size {MAX_CHART_FILE_BYTES}',
-                "chart.file-too-big",
+                error_id="chart.file-too-big",
             )
         files.append(ChartFile(cleaned, content.removeprefix(BYTE_ORDER_MARK)))
     if not files:
-        raise _refused("no files in chart archive", "chart.archive-empty")
+        raise _refused("no files in chart archive", error_id="chart.archive-empty")
     return files
 
 
@@ -75,18 +75,18 @@ def _clean_name(name: str) -> str:
     first, _, rest = name.partition(delimiter)
     rest = rest.replace(delimiter, "/")
     if rest.startswith("/"):
-        raise _refused("chart illegally contains absolute paths", "chart.archive-path")
+        raise _refused("chart illegally contains absolute paths", error_id="chart.archive-path")
     rest = posixpath.normpath(rest) if rest else "."
     if rest == ".":
         raise _refused(
-            f'chart illegally contains content outside the base directory: "{name}"', "chart.archive-path"
+            f'chart illegally contains content outside the base directory: "{name}"', error_id="chart.archive-path"
         )
     if rest.startswith(".."):
-        raise _refused("chart illegally references parent directory", "chart.archive-path")
+        raise _refused("chart illegally references parent directory", error_id="chart.archive-path")
     if _DRIVE.match(rest):
-        raise _refused("chart contains illegally named files", "chart.archive-path")
+        raise _refused("chart contains illegally named files", error_id="chart.archive-path")
     if first == "Chart.yaml":
-        raise _refused("chart yaml not in base directory", "chart.archive-path")
+        raise _refused("chart yaml not in base directory", error_id="chart.archive-path")
     return rest
 
 
@@ -122,14 +122,14 @@ class _Inflated:
                 piece = self._inflater.decompress(self._pending, 1 << 20)
             except zlib.error as error:
                 text = "gzip: invalid header" if "header" in str(error) else "flate: corrupt input"
-                raise _refused(text, "chart.archive-corrupt") from None
+                raise _refused(text, error_id="chart.archive-corrupt") from None
             if self._inflater.eof:
                 self._pending = self._inflater.unused_data.lstrip(b"\0")
             else:
                 consumed = len(self._pending) - len(self._inflater.unconsumed_tail)
                 self._pending = self._inflater.unconsumed_tail
                 if not piece and not consumed:
-                    raise _refused("unexpected EOF", "chart.archive-corrupt")
+                    raise _refused("unexpected EOF", error_id="chart.archive-corrupt")
             self._produced += len(piece)
             if self._produced > self._LIMIT:
                 raise _too_big()
@@ -145,7 +145,7 @@ def _members(stream: _Inflated) -> Iterator[tuple[str, bytes]]:
     count = 0
     while header := stream.read(_BLOCK):
         if len(header) < _BLOCK:
-            raise _refused("unexpected EOF", "chart.archive-corrupt")
+            raise _refused("unexpected EOF", error_id="chart.archive-corrupt")
         if not header.strip(b"\0"):
             return
         count += 1
@@ -172,7 +172,7 @@ def _parse_header(header: bytes) -> tuple[int, bytes]:
     stored = _number(header[148:156])
     actual = sum(header) - sum(header[148:156]) + 8 * 32
     if stored != actual:
-        raise _refused("archive/tar: invalid tar header", "chart.archive-corrupt")
+        raise _refused("archive/tar: invalid tar header", error_id="chart.archive-corrupt")
     return _number(header[124:136]), header[156:157]
 
 
@@ -183,7 +183,7 @@ def _number(field: bytes) -> int:
     try:
         return int(digits, 8) if digits else 0
     except ValueError:
-        raise _refused("archive/tar: invalid tar header", "chart.archive-corrupt") from None
+        raise _refused("archive/tar: invalid tar header", error_id="chart.archive-corrupt") from None
 
 
 def _content(stream: _Inflated, size: int) -> bytes:
@@ -191,7 +191,7 @@ def _content(stream: _Inflated, size: int) -> bytes:
         raise _too_big()
     content = stream.read(size)
     if len(content) < size:
-        raise _refused("unexpected EOF", "chart.archive-corrupt")
+        raise _refused("unexpected EOF", error_id="chart.archive-corrupt")
     stream.read(-size % _BLOCK)
     return content
 
@@ -210,11 +210,11 @@ def _pax(content: bytes) -> dict[str, str]:
     while at < len(content):
         blank = content.find(b" ", at)
         if blank < 0 or not content[at:blank].isdigit():
-            raise _refused("archive/tar: invalid tar header", "chart.archive-corrupt")
+            raise _refused("archive/tar: invalid tar header", error_id="chart.archive-corrupt")
         end = at + int(content[at:blank])
         key, _, value = content[blank + 1 : end - 1].partition(b"=")
         if end <= blank or end > len(content):
-            raise _refused("archive/tar: invalid tar header", "chart.archive-corrupt")
+            raise _refused("archive/tar: invalid tar header", error_id="chart.archive-corrupt")
         records[_text(key)] = _text(value)
         at = end
     return records
@@ -225,8 +225,8 @@ def _text(field: bytes) -> str:
 
 
 def _too_big() -> ChartError:
-    return _refused(f"decompressed chart is larger than the maximum size {MAX_CHART_BYTES}", "chart.too-big")
+    return _refused(f"decompressed chart is larger than the maximum size {MAX_CHART_BYTES}", error_id="chart.too-big")
 
 
-def _refused(message: str, error_id: str) -> ChartError:
+def _refused(message: str, *, error_id: str) -> ChartError:
     return ChartError(message, error_id=error_id)

@@ -28,7 +28,7 @@ class Rules:
 
     rules: tuple[Rule, ...]
 
-    def ignores(self, path: str, is_directory: object) -> bool:
+    def ignores(self, path: str, *, is_directory: object) -> bool:
         """Whether `path` (relative, with `/`) is left out. A negated rule that does not match ignores at once: a
         quirk of Helm's that makes `!x` ignore everything but x."""
         if path in ("", ".", "./"):

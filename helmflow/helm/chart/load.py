@@ -227,14 +227,14 @@ def _walk(directory: str, prefix: str, rules: ignore.Rules, depth: int) -> Itera
         try:
             mode = entry.stat().st_mode
         except OSError:
-            if rules.ignores(name, False):
+            if rules.ignores(name, is_directory=False):
                 continue
             raise ChartError(
                 f"error evaluating symlink {entry.path}: lstat {os.path.realpath(entry.path)}: no such file or directory",
                 error_id="chart.unreadable",
             ) from None
         is_directory = stat.S_ISDIR(mode)
-        if rules.ignores(name, is_directory):
+        if rules.ignores(name, is_directory=is_directory):
             continue
         if entry.is_symlink() and not _stays_inside(directory, entry.path, levels_up=prefix.count("/")):
             raise ChartError(

@@ -72,9 +72,10 @@ def read_lock(text: bytes, *, source: str) -> Lock:
 
 def validate(metadata: Metadata) -> Metadata:
     """The metadata with its texts cleaned, if Helm would accept it. Raises ChartError."""
+    texts: dict[str, Any] = {name: sanitise(getattr(metadata, name)) for name in _SANITISED}
     clean = replace(
         metadata,
-        **{name: sanitise(getattr(metadata, name)) for name in _SANITISED},
+        **texts,
         sources=tuple(map(sanitise, metadata.sources)),
         keywords=tuple(map(sanitise, metadata.keywords)),
     )

@@ -113,13 +113,8 @@ def render(chart: Chart, values: dict[str, Any], options: RenderOptions) -> Rend
     Helm's text in `str`.
     """
     rules = options.behaviour
-    warnings: list[Mistake] = []
-    if options.installable:
-        check_installable(chart)
-    processed, own = dependencies.process(chart, values, warn=_collector(warnings, chart), behaviour=rules)
-    merged = coalesce.coalesce(processed, own, warn=_collector(warnings, chart), behaviour=rules)
-    if not options.skip_schema_validation:
-        validate(processed, merged)
+    prepared = prepare(chart, values, options)
+    processed, merged, warnings = prepared.chart, prepared.values, list(prepared.warnings)
     check_kube_version(processed, options.capabilities)
     run = Run(lint=options.lint, lookup=options.lookup, enable_dns=options.enable_dns)
     files = render_files(processed, merged, options, run)
@@ -148,6 +143,29 @@ def render(chart: Chart, values: dict[str, Any], options: RenderOptions) -> Rend
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A chart with its enabled dependencies and the values that its templates see."""
+
+    chart: Chart
+    values: dict[str, Any]
+    warnings: tuple[Mistake, ...]
+
+
+def prepare(chart: Chart, values: dict[str, Any], options: RenderOptions) -> Prepared:
+    """What happens before any template runs: dependencies, values, schemas. Raises ChartError."""
+    rules = options.behaviour
+    warnings: list[Mistake] = []
+    if options.installable:
+        check_installable(chart)
+    warn = _collector(warnings, chart)
+    processed, own = dependencies.process(chart, values, warn=warn, behaviour=rules)
+    merged = coalesce.coalesce(processed, own, warn=warn, behaviour=rules)
+    if not options.skip_schema_validation:
+        validate(processed, merged)
+    return Prepared(processed, merged, tuple(warnings))
+
+
 def render_files(
     chart: Chart, values: dict[str, Any], options: RenderOptions, run: Run | None = None
 ) -> dict[str, str]:
@@ -157,11 +175,8 @@ def render_files(
     release = context.Release(options.release_name, options.namespace, options.revision, options.is_upgrade)
     scope = _Scope(release.as_map(), context.CapabilitiesObject(options.capabilities), rules)
     sources = list(scope.sources(chart, values))
-    templates = TemplateSet(
-        {**static_functions(rules), **run.functions(lambda: templates)},
-        missing_key="error" if options.strict else "zero",
-    )
     sources.sort(key=lambda source: (source.path.count("/"), source.path), reverse=True)
+    templates = run.templates = _template_set(rules, run, strict=options.strict)
     for source in sources:
         try:
             templates.parse(source.path, source.text)
@@ -192,7 +207,7 @@ def render_template(text: str, data: Any, name: str, *, rules: Behaviour | None 
     """One template with `data` as its dot, with every function that charts have. Raises TemplateError."""
     rules = rules or behaviour(4)
     run = Run()
-    templates = TemplateSet({**static_functions(rules), **run.functions(lambda: templates)})
+    templates = run.templates = _template_set(rules, run, strict=False)
     try:
         templates.parse(name, text)
     except ParseError as error:
@@ -201,6 +216,11 @@ def render_template(text: str, data: Any, name: str, *, rules: Behaviour | None 
         return templates.execute(name, data).replace(NO_VALUE, "")
     except ExecError as error:
         raise failures.exec_failure(error, rules) from error
+
+
+def _template_set(rules: Behaviour, run: Run, *, strict: bool) -> TemplateSet:
+    static = static_functions(rules)
+    return TemplateSet({**static, **run.functions(static)}, missing_key="error" if strict else "zero")
 
 
 def validate(chart: Chart, values: dict[str, Any]) -> None:

@@ -49,33 +49,27 @@ class Run:
         self.lint = bool(lint)
         self.lookup = lookup
         self.enable_dns = bool(enable_dns)
+        self.templates: TemplateSet  # the set that include and tpl work on; a tpl with defines has its own meanwhile
         self.depths: dict[str, int] = {}
         self.tpl_depth = 0
         self.current_path = ""
         self.random_calls: set[str] = set()
         self.random_paths: set[str] = set()
 
-    def functions(self, templates: Callable[[], TemplateSet]) -> dict[str, Function]:
-        """The functions that belong to this render, over the set that `templates` gives when they are called."""
-
-        def include(name: str, data: Any) -> str:
-            return self._include(templates(), name, data)
-
-        def tpl(text: str, data: Any) -> str:
-            return self._tpl(templates(), text, data)
-
+    def functions(self, static: Mapping[str, Function]) -> dict[str, Function]:
+        """The functions that belong to this render: those that need it, and those that note their call."""
         own = table(
-            Function("include", include, ("string", "any"), returns="string"),
-            Function("tpl", tpl, ("string", "any"), returns="string"),
+            Function("include", self.include, ("string", "any"), returns="string"),
+            Function("tpl", self.tpl, ("string", "any"), returns="string"),
             Function("required", self._required, ("string", "any")),
             Function("fail", self._fail, ("string",), returns="string"),
             Function("lookup", self._lookup, ("string",) * 4, returns="map[string]any"),
         )
         if not self.enable_dns:
             own["getHostByName"] = Function("getHostByName", lambda _: "", ("string",), returns="string")
-        return own
+        return {**self._noted(static), **own}
 
-    def random_functions(self, functions: Mapping[str, Function]) -> dict[str, Function]:
+    def _noted(self, functions: Mapping[str, Function]) -> dict[str, Function]:
         """Those functions whose result differs from run to run, each noting that it was called."""
         return {
             name: replace(one, call=self._noting(name, one.call))
@@ -91,33 +85,38 @@ class Run:
 
         return noted
 
-    def _include(self, templates: TemplateSet, name: str, data: Any) -> str:
-        depth = self.depths.get(name, 0)
+    def include(self, name: str, data: Any) -> str:
+        """The output of a named template."""
+        template = self.templates.templates.get(name)
+        if template is None:
+            raise FunctionError(f'template: no template {go_json.go_quote(name)} associated with template "{ROOT_NAME}"')
+        depths = self.depths
+        depth = depths.get(name, 0)
         if depth > MAX_INCLUDE_DEPTH:
             raise FunctionError(
                 f"rendering template has a nested reference name: {name}: unable to execute template"
             )
-        if not templates.defined(name):
-            raise FunctionError(
-                f'template: no template {go_json.go_quote(name)} associated with template "{ROOT_NAME}"'
-            )
-        self.depths[name] = depth + 1
+        depths[name] = depth + 1
         try:
-            return templates.execute(name, data)
+            return self.templates.run(template, data)
         finally:
-            self.depths[name] = depth
+            depths[name] = depth
 
-    def _tpl(self, templates: TemplateSet, text: str, data: Any) -> str:
+    def tpl(self, text: str, data: Any) -> str:
+        """The output of a text as a template, which may define templates that only it sees."""
         if "{{" not in text:
             return text.replace(NO_VALUE, "")
         if self.tpl_depth >= MAX_TPL_DEPTH:
             raise FunctionError(f"tpl called itself more than {MAX_TPL_DEPTH} times")
-        overlay = templates.clone()
-        overlay.functions = {**templates.functions, **self.functions(lambda: overlay)}
+        outer = self.templates
         self.tpl_depth += 1
         try:
-            overlay.parse(ROOT_NAME, text)
-            return overlay.execute(ROOT_NAME, data).replace(NO_VALUE, "")
+            parsed = outer.parse_text(ROOT_NAME, text)
+            if not parsed.defines:
+                return outer.execute_text(ROOT_NAME, parsed, data).replace(NO_VALUE, "")
+            self.templates = outer.clone()
+            self.templates.add(ROOT_NAME, parsed)
+            return self.templates.execute(ROOT_NAME, data).replace(NO_VALUE, "")
         except ParseError as error:
             raise FunctionError(f"cannot parse template {go_json.go_quote(text)}: {error}") from error
         except ExecError as error:
@@ -126,6 +125,7 @@ class Run:
             ) from error
         finally:
             self.tpl_depth -= 1
+            self.templates = outer
 
     def _required(self, message: str, value: Any) -> Any:
         if value is None or (isinstance(value, str) and not value):

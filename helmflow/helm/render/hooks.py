@@ -42,7 +42,7 @@ def events_of(annotation: str, *, legacy: bool) -> tuple[tuple[str, ...], str]:
 
     With `legacy`, Helm 2's test-failure counts as test.
     """
-    events = []
+    events: list[str] = []
     for part in annotation.split(","):
         word = part.strip().lower()
         event = _MEANS.get(word) or (_LEGACY.get(word) if legacy else None)

@@ -87,7 +87,8 @@ class _Coalescing:
     def __init__(self, warn: Warn, *, keep_nulls: bool, behaviour: Behaviour) -> None:
         self._warn = warn
         self._keep_nulls = keep_nulls
-        self._type = Values if behaviour.chart_is_map else Values3
+        # what import-values make are default values again: plain maps
+        self._type = dict if keep_nulls else Values if behaviour.chart_is_map else Values3
         self._cleans = behaviour.cleans_default_nulls and not keep_nulls
 
     def top(self, chart: Chart, user: Tree) -> Tree:

@@ -1,0 +1,81 @@
+"""Values over defaults: the recorded rows, and that nothing given is changed."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from helmflow.core.errors import ChartError
+from helmflow.helm.chart.behaviour import HELM_3
+from helmflow.helm.chart.model import Chart, Metadata
+from helmflow.helm.values.coalesce import coalesce, merge
+from tests import conformance
+
+
+def chart(name: str, values: dict[str, Any], *dependencies: Chart) -> Chart:
+    return Chart(Metadata(name=name, version="1.0.0"), values=values, dependencies=dependencies)
+
+
+def family(row: dict[str, Any]) -> Chart:
+    return chart("p", row["parent"], chart("c", row["child"], chart("g", row["grand"])))
+
+
+def outcome(row: dict[str, Any]) -> dict[str, Any]:
+    try:
+        merged = coalesce(family(row), row["user"])
+    except ChartError as error:
+        return {"error": str(error)}
+    return {"merged": merged, "p": merged, "c": merged["c"], "g": merged["c"]["g"]}
+
+
+def test_recorded_rows() -> None:
+    rows = conformance.data("helm/oracle/coalesce.json")
+    wrong = []
+    for row in rows:
+        got = outcome(row)
+        if any(row.get(key) != value for key, value in got.items()):
+            wrong.append(row["id"])
+    conformance.report("oracle/coalesce", passed=len(rows) - len(wrong), failed=len(wrong))
+    assert not wrong
+
+
+def test_inputs_stay_as_they_are() -> None:
+    parent = family({"parent": {"a": {"b": 1.0}, "c": {"x": None}}, "child": {"x": 1.0}, "grand": {"l": [1.0]}})
+    user = {"a": {"c": 2.0}, "c": {"g": {"l": None}}}
+    before = json.dumps([user, parent.values, parent.dependencies[0].values])
+    merged = coalesce(parent, user)
+    merged["a"]["new"] = True
+    merged["c"]["g"]["l"] = "changed"
+    assert json.dumps([user, parent.values, parent.dependencies[0].values]) == before
+
+
+def test_a_subcharts_values_are_the_parents_table() -> None:
+    merged = coalesce(chart("p", {}, chart("c", {"x": 1.0})), {})
+    merged["c"]["x"] = 2.0
+    assert merged == {"c": {"x": 2.0, "global": {}}}
+
+
+def test_import_values_see_nulls() -> None:
+    assert merge(chart("p", {"a": None, "b": {"c": None}}), {"d": None}) == {"a": None, "b": {"c": None}, "d": None}
+
+
+def test_helm_3_keeps_null_defaults() -> None:
+    assert coalesce(chart("p", {"a": None, "b": {"c": None}}), {}, behaviour=HELM_3) == {"a": None, "b": {"c": None}}
+    assert coalesce(chart("p", {"a": None, "b": {"c": None}}), {}) == {"b": {}}
+
+
+def test_warnings_name_the_path() -> None:
+    heard: list[str] = []
+    coalesce(chart("p", {"a": {"b": {"c": 1.0}}, "d": "text"}), {"a": {"b": "x"}, "d": {}}, warn=heard.append)
+    assert heard == [
+        "cannot overwrite table with non table for p.a.b",
+        "skipped value for p.d: Not a table.",
+    ]
+
+
+def test_a_subchart_needs_a_table() -> None:
+    with pytest.raises(ChartError) as caught:
+        coalesce(chart("p", {}, chart("c", {})), {"c": 1.0})
+    assert (caught.value.error_id, str(caught.value)) == ("values.not-a-table", "type mismatch on c: %!t(float64=1)")
