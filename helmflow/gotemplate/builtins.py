@@ -7,7 +7,7 @@ from typing import Any, Final
 from helmflow.gotemplate import printf, values
 from helmflow.gotemplate.functions import Function, FunctionError, function, table
 from helmflow.gotemplate.gotypes import IntSlice, StringSlice, Uint8
-from helmflow.gotemplate.values import kind_of, type_of
+from helmflow.gotemplate.values import INVALID, kind_of, type_of
 
 NO_VALUE: Final = "<no value>"
 
@@ -73,6 +73,8 @@ def _len(item: Any) -> int:
         return len(item) if item.isascii() else len(item.encode("utf-8", "surrogateescape"))
     if isinstance(item, (list, dict, bytes)):
         return len(item)
+    if item is INVALID:
+        raise FunctionError("reflect: call of reflect.Value.Type on zero Value")
     raise FunctionError("len of nil pointer" if item is None else f"len of type {type_of(item)}")
 
 
@@ -98,8 +100,7 @@ def _entry(item: dict[Any, Any], index: Any) -> Any:
         raise FunctionError("value is nil; should be of type string")
     if type(index) is not str:
         raise FunctionError(f"value has type {type_of(index)}; should be string")
-    found = item[index] if index in item else getattr(item, "go_zero", None)
-    return found
+    return item[index] if index in item else getattr(item, "go_zero", None)
 
 
 def _element(item: Any, index: Any) -> Any:
@@ -247,3 +248,4 @@ FUNCTIONS: Final[dict[str, Function]] = table(
 AND: Final = FUNCTIONS["and"]
 OR: Final = FUNCTIONS["or"]
 CALL: Final = FUNCTIONS["call"]
+LEN: Final = FUNCTIONS["len"]

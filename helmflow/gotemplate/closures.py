@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 from helmflow.core.errors import TemplateError
 from helmflow.gotemplate import builtins, nodes, rules, runtime
 from helmflow.gotemplate.functions import Function, FunctionError
-from helmflow.gotemplate.rules import INTERFACE, INVALID, MIXED, UNKNOWN, Refused
+from helmflow.gotemplate.rules import INTERFACE, MIXED, UNKNOWN, Refused
 from helmflow.gotemplate.runtime import CALL_FAILURES, Fault
-from helmflow.gotemplate.values import equal
+from helmflow.gotemplate.values import INVALID, equal, type_of
 
 if TYPE_CHECKING:
     from helmflow.gotemplate.parser import Tree
@@ -264,9 +264,13 @@ class _Compiler:
                 self.scope = _Scope(variable.names[0], self.slots, UNKNOWN, self.scope)
                 self.slots += 1
         declared, self.scope = self.scope, scope
-        evaluate, knowledge = self._command(pipe.commands[0], None, UNKNOWN)
-        for command in pipe.commands[1:]:
-            evaluate, knowledge = self._command(command, evaluate, knowledge)
+        visited: nodes.Node = pipe
+        evaluate: Expression | None = None
+        knowledge = UNKNOWN
+        for command in pipe.commands:
+            evaluate, knowledge = self._command(command, evaluate, knowledge, visited)
+            visited = rules.last_visited(command)
+        assert evaluate is not None
         if knowledge == MIXED:
             evaluate = _unmixed(evaluate)
         if knowledge in (INTERFACE, MIXED):
@@ -292,13 +296,9 @@ class _Compiler:
         for variable in pipe.declared:
             found = self._find(variable.names[0])
             if found is None:
-                name = variable.names[0]
-
-                def undefined(d: Any, v: Frame) -> Any:
-                    evaluate(d, v)
-                    raise Fault(rules.last_visited(pipe), f"undefined variable: {name}")
-
-                return undefined
+                return _failing(
+                    rules.last_visited(pipe), f"undefined variable: {variable.names[0]}", evaluate
+                )
             slots.append(found.slot)
             if found.knowledge in (INTERFACE, MIXED):
                 evaluate = _mixed(evaluate)
@@ -312,24 +312,19 @@ class _Compiler:
             scope = scope.outer
         return scope
 
-    def _command(self, command: nodes.Command, final: Expression | None, final_knowledge: str) -> Known:
+    def _command(
+        self, command: nodes.Command, final: Expression | None, final_knowledge: str, visited: nodes.Node
+    ) -> Known:
+        """A command, fed with the one before. `visited` is the node that Go looked at last."""
         first, args = command.args[0], command.args[1:]
         if isinstance(first, nodes.Identifier):
             return self._call(first, command, args, final, final_knowledge)
-        if isinstance(first, (nodes.Field, nodes.Variable, nodes.Chain)) and (args or final is not None):
-            if not (isinstance(first, nodes.Variable) and len(first.names) == 1):
-                return self._invoke(first, args, final, final_knowledge)
         if args or final is not None:
-            blamed = (
-                first
-                if isinstance(first, nodes.Variable)
-                or rules.is_constant(first)
-                or isinstance(first, nodes.Dot)
-                else first
-            )
-            return _failing(
-                blamed, f"can't give argument to non-function {_operand_text(first)}", final
-            ), UNKNOWN
+            bare = isinstance(first, nodes.Variable) and len(first.names) == 1
+            if isinstance(first, (nodes.Field, nodes.Variable, nodes.Chain)) and not bare:
+                return self._invoke(first, args, final, final_knowledge)
+            blamed = visited if isinstance(first, nodes.Pipe) else first
+            return _failing(blamed, f"can't give argument to non-function {first}", final), UNKNOWN
         if isinstance(first, nodes.Nil):
             return _failing(first, "nil is not a command", None), UNKNOWN
         return self._operand(first)
@@ -404,6 +399,11 @@ class _Compiler:
         if mistake:
             return _failing(identifier, mistake, final), UNKNOWN
         arguments = [self._argument(arg, rules.parameter_at(function, at)) for at, arg in enumerate(args)]
+        if function is builtins.LEN:
+            operand, known = (final, final_knowledge) if final else self._operand(args[0])
+            return _applied(
+                name, [operand if known in (INTERFACE, MIXED) else _mixed(operand)], None, command
+            ), "int"
         if function is builtins.AND or function is builtins.OR:
             return _logic(
                 function is builtins.OR, arguments, final and _plain(final, final_knowledge)
@@ -458,7 +458,8 @@ class _Compiler:
         """A field with arguments: only a method can take them, which is known when it is reached."""
         names: tuple[str, ...]
         if isinstance(node, nodes.Field):
-            receiver, knowledge, names = _dot, self.dot, node.names
+            receiver: Expression = _dot
+            knowledge, names = self.dot, node.names
         elif isinstance(node, nodes.Variable):
             receiver, knowledge = self._variable(node)
             names = node.names[1:]
@@ -539,10 +540,6 @@ def _failing(node: nodes.Node | nodes.Template, reason: str, before: Expression 
         raise Fault(node, reason)
 
     return fail
-
-
-def _operand_text(node: nodes.Node) -> str:
-    return str(node)
 
 
 def _unmixed(evaluate: Expression) -> Expression:
@@ -655,7 +652,7 @@ def _call_value(
     def call(d: Any, v: Frame) -> Any:
         piped = [final(d, v)] if final is not None else []
         given = [operand(d, v) for operand in operands] + piped
-        name = callee or runtime.shown(given[0])
+        name = callee or (given[0] if isinstance(given[0], str) else f"<{type_of(given[0])} Value>")
         try:
             return builtins.CALL.call(*given)
         except FunctionError as error:

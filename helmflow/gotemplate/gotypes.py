@@ -160,7 +160,7 @@ class StringMap(dict[str, Any]):
 
     def get(self, key: str, default: Any = "") -> Any:
         """The value, "" where the key is missing."""
-        return self[key] if key in self else default
+        return super().get(key, default)
 
 
 class Float32(float):

@@ -20,7 +20,7 @@ from helmflow.gotemplate.gotypes import (
     Uint32,
     Uint64,
 )
-from helmflow.gotemplate.values import type_of
+from helmflow.gotemplate.values import INVALID, type_of
 
 # Static knowledge of an expression's value. A Go type's name says that the value has that type. Where nothing is known
 # it matters what None means: UNKNOWN, an invalid value (pipelines unwrap interfaces); INTERFACE, a nil interface (map
@@ -28,18 +28,6 @@ from helmflow.gotemplate.values import type_of
 UNKNOWN: Final = ""
 INTERFACE: Final = "?"
 MIXED: Final = "!"
-
-
-class _Invalid:
-    """The type of INVALID."""
-
-    __slots__ = ()
-
-    def __bool__(self) -> bool:
-        return False
-
-
-INVALID: Final = _Invalid()
 
 
 class Refused(Exception):

@@ -21,17 +21,8 @@ from helmflow.gotemplate.errors import ExecError
 from helmflow.gotemplate.functions import Function, FunctionError
 from helmflow.gotemplate.gotypes import GoObject, NamedMap
 from helmflow.gotemplate.printf import format_value
-from helmflow.gotemplate.rules import (
-    INTERFACE,
-    INVALID,
-    MIXED,
-    UNKNOWN,
-    Refused,
-    arity_mistake,
-    checked,
-    parameter_at,
-)
-from helmflow.gotemplate.values import kind_of, sorted_keys, type_of
+from helmflow.gotemplate.rules import INTERFACE, MIXED, UNKNOWN, Refused, arity_mistake, checked, parameter_at
+from helmflow.gotemplate.values import INVALID, kind_of, sorted_keys, type_of
 
 if TYPE_CHECKING:
     from helmflow.gotemplate.templates import Template

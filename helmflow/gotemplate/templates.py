@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from helmflow.core.source import SourceText
 from helmflow.gotemplate import builtins, closures, nodes, runtime
 from helmflow.gotemplate.errors import ExecError, ParseError
 from helmflow.gotemplate.functions import Function, FunctionError
@@ -50,7 +51,8 @@ class _Known:
         self.files: dict[str, Parsed] = {}
 
 
-_KNOWN: Final[dict[frozenset[str], _Known]] = {}
+# By signatures and mode: trees carry executable forms, which depend on both.
+_KNOWN: Final[dict[tuple[str, frozenset[tuple[object, ...]]], _Known]] = {}
 
 
 class TemplateSet:
@@ -71,8 +73,10 @@ class TemplateSet:
         self.missing_key = missing_key
         self.budget = budget or runtime.Budget()
         self.templates: dict[str, Template] = {}
-        names = frozenset(self.functions)
-        self._known = _KNOWN.get(names) or _KNOWN.setdefault(names, _Known())
+        signatures = frozenset(
+            [(name, one.params, one.variadic, one.returns) for name, one in self.functions.items()]
+        )
+        self._known = _KNOWN.setdefault((missing_key, signatures), _Known())
 
     def parse(self, name: str, text: str) -> None:
         """Add a file and its defines; the last parse of a name wins unless its body is empty. Raises ParseError."""
@@ -95,7 +99,7 @@ class TemplateSet:
         if clash is not None and not nodes.is_empty(clash.body) and not nodes.is_empty(parsed.main.body):
             line = 1 + parsed.text.count("\n")
             reason = f"template: multiple definition of template {quote(name)}"
-            raise ParseError(name, line, reason, runtime.SourceText(name, parsed.text))
+            raise ParseError(name, line, reason, SourceText(name, parsed.text))
         for defined, tree in ((name, parsed.main), *parsed.defines.items()):
             if defined not in self.templates or not nodes.is_empty(tree.body):
                 self.templates[defined] = Template(defined, name, tree)

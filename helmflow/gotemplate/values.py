@@ -30,8 +30,34 @@ _KINDS: Final[dict[type, str]] = {
     dict: "map",
 }
 _NUMBER_KINDS: Final = frozenset(
-    "int int8 int16 int32 int64 uint uint8 uint16 uint32 uint64 uintptr float32 float64".split()
+    [
+        "int",
+        "int8",
+        "int16",
+        "int32",
+        "int64",
+        "uint",
+        "uint8",
+        "uint16",
+        "uint32",
+        "uint64",
+        "uintptr",
+        "float32",
+        "float64",
+    ]
 )
+
+
+class _Invalid:
+    """The type of INVALID."""
+
+    __slots__ = ()
+
+    def __bool__(self) -> bool:
+        return False
+
+
+INVALID: Final = _Invalid()  # an invalid value, where None would mean a nil interface
 
 
 def type_of(value: Any) -> str:
