@@ -1,14 +1,14 @@
 """Every routine of the project, one word each: `python3 tasks.py WORD`. Needs nothing but Python 3.11 and pip.
 
-    tour        create .venv and run the example on the embedded cluster
-    test        create .venv with the test tools and pass the normal suite
-    check       format, lint, types, import contracts and the normal suite
-    format      rewrite the sources as the formatter wants them
-    nightly     fuzzing, every crash point, thousands of random cases
-    apiserver   the contract and scenario tests on a real kube-apiserver
-    browser     the HTML report in a real Chromium
-    bench       all benchmarks, side by side with the reference
-    build       the wheel
+tour        create .venv and run the example on the embedded cluster
+test        create .venv with the test tools and pass the normal suite
+check       format, lint, types, import contracts and the normal suite
+format      rewrite the sources as the formatter wants them
+nightly     fuzzing, every crash point, thousands of random cases
+apiserver   the contract and scenario tests on a real kube-apiserver
+browser     the HTML report in a real Chromium
+bench       all benchmarks, side by side with the reference
+build       the wheel
 """
 
 from __future__ import annotations
@@ -38,7 +38,9 @@ def environment(extra: str = "") -> None:
     if not (BIN / "python").exists():
         run(sys.executable, "-m", "venv", VENV)
     wanted = f".[{extra}]" if extra else "."
-    run(BIN / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--editable", wanted)
+    run(
+        BIN / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--editable", wanted
+    )
 
 
 def helmflow(*words: str | Path) -> None:
@@ -54,7 +56,9 @@ def pytest(*words: str, env: dict[str, str] | None = None) -> None:
 def tour() -> None:
     """Serve the shop's charts, sync the dev environment to the embedded cluster, stop serving."""
     environment()
-    helmflow("chart", "serve", SHOP / "repository", "--", BIN / "helmflow", "sync", "-f", SHOP, "--env", "dev")
+    helmflow(
+        "chart", "serve", SHOP / "repository", "--", BIN / "helmflow", "sync", "-f", SHOP, "--env", "dev"
+    )
 
 
 def test() -> None:

@@ -80,7 +80,7 @@ def rendered(case: Case, recorded: dict[str, Any]) -> Rendered:
     base = case.root / "charts" / case.chart_id
     values: dict[str, Any] = {}
     for name in recorded["values"]:
-        values = merge_maps(values, load_values((base / "values" / name).read_bytes()))
+        values = merge_maps(values, load_values((base / name).read_bytes()))
     options = RenderOptions(
         release_name=recorded["release"], namespace=recorded["namespace"], installable=False
     )

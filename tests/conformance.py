@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(os.environ.get("HELMFLOW_CONFORMANCE") or Path(__file__).parents[1] / ".." / "shared" / "conformance")
+ROOT = Path(
+    os.environ.get("HELMFLOW_CONFORMANCE") or Path(__file__).parents[1] / ".." / "shared" / "conformance"
+)
 COUNTS: dict[str, dict[str, int]] = {}
 
 

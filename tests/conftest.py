@@ -23,14 +23,20 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if folder and conformance.COUNTS:
         name = os.environ.get("PYTEST_XDIST_WORKER", "main")
         Path(folder).mkdir(parents=True, exist_ok=True)
-        (Path(folder) / f"{name}-{os.getpid()}.json").write_text(json.dumps(conformance.COUNTS), encoding="utf-8")
+        (Path(folder) / f"{name}-{os.getpid()}.json").write_text(
+            json.dumps(conformance.COUNTS), encoding="utf-8"
+        )
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """One line per conformance suite."""
     folder = os.environ.get("HELMFLOW_CONFORMANCE_COUNTS")
     totals: dict[str, dict[str, int]] = {}
-    sources = [json.loads(f.read_text(encoding="utf-8")) for f in sorted(Path(folder).glob("*.json"))] if folder else []
+    sources = (
+        [json.loads(f.read_text(encoding="utf-8")) for f in sorted(Path(folder).glob("*.json"))]
+        if folder
+        else []
+    )
     for counts in sources or [conformance.COUNTS]:
         for suite, numbers in counts.items():
             total = totals.setdefault(suite, {"passed": 0, "failed": 0, "skipped": 0})

@@ -23,7 +23,10 @@ def register(app: typer.Typer) -> None:
     import typer
 
     add_command(
-        app, "repos", repos, (*options.EVERYWHERE, flag("args", "--args", help="Accepted: there is no helm to pass it to"))
+        app,
+        "repos",
+        repos,
+        (*options.EVERYWHERE, flag("args", "--args", help="Accepted: there is no helm to pass it to")),
     )
     add_command(
         app,
@@ -43,7 +46,9 @@ def register(app: typer.Typer) -> None:
         serve,
         (
             flag("host", "--host", default="127.0.0.1", help="Address to listen on"),
-            flag("port", "--port", kind=int, default=DEFAULT_PORT, help="Port to listen on; 0 for any free one"),
+            flag(
+                "port", "--port", kind=int, default=DEFAULT_PORT, help="Port to listen on; 0 for any free one"
+            ),
         ),
         (
             Argument("folder", "FOLDER", "Folder of chart folders and .tgz files"),

@@ -29,13 +29,18 @@ def register(app: typer.Typer) -> None:
     """Add the group to the app."""
     import typer
 
-    group = typer.Typer(help="The embedded cluster: a simulated Kubernetes API for trying things out.", no_args_is_help=True)
+    group = typer.Typer(
+        help="The embedded cluster: a simulated Kubernetes API for trying things out.", no_args_is_help=True
+    )
     port = flag("port", "--port", kind=int, default=0, help="Port on 127.0.0.1; any free one by default")
     add_command(
         group,
         "start",
         start,
-        (port, flag("foreground", "--foreground", kind=bool, help="Serve until interrupted, in this process")),
+        (
+            port,
+            flag("foreground", "--foreground", kind=bool, help="Serve until interrupted, in this process"),
+        ),
     )
     add_command(group, "stop", stop, ())
     add_command(group, "reset", reset, ())
@@ -52,7 +57,16 @@ def start(given: SimpleNamespace) -> int:
         return ExitCode.OK
     if given.foreground:
         return _serve(given.port)
-    command = [sys.executable, "-m", "helmflow", "cluster", "start", "--foreground", "--port", str(given.port)]
+    command = [
+        sys.executable,
+        "-m",
+        "helmflow",
+        "cluster",
+        "start",
+        "--foreground",
+        "--port",
+        str(given.port),
+    ]
     log = _folder() / "server.log"
     process.detached(command, log)  # helmflow itself, which serves after this command ended
     deadline = time.monotonic() + START_TIMEOUT_S
@@ -97,7 +111,11 @@ def reset(given: SimpleNamespace) -> int:
 def status(given: SimpleNamespace) -> int:
     """Say whether it is being served and where its content is."""
     running = _running()
-    print(f"serving at {running['server']}" if running else "not serving; every command still reaches it in process")  # noqa: T201
+    print(
+        f"serving at {running['server']}"
+        if running
+        else "not serving; every command still reaches it in process"
+    )
     print(f"content in {_folder()}")  # noqa: T201
     return ExitCode.OK
 

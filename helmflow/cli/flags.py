@@ -92,7 +92,10 @@ class Argument:
         annotation: Any = list[str] if self.many else str
         default: Any = inspect.Parameter.empty if self.required else ([] if self.many else "")
         return inspect.Parameter(
-            self.dest, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[annotation, argument]
+            self.dest,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=default,
+            annotation=Annotated[annotation, argument],
         )
 
 

@@ -37,7 +37,10 @@ def register(app: typer.Typer) -> None:
         app,
         "build",
         build,
-        (*options.EVERYWHERE, flag("embed_values", "--embed-values", kind=bool, help="Values files in place")),
+        (
+            *options.EVERYWHERE,
+            flag("embed_values", "--embed-values", kind=bool, help="Values files in place"),
+        ),
     )
     add_command(
         app,
@@ -66,7 +69,10 @@ def register(app: typer.Typer) -> None:
         app,
         "write-values",
         write_values,
-        (*chosen, flag("output_file_template", "--output-file-template", help="Template of each file's path")),
+        (
+            *chosen,
+            flag("output_file_template", "--output-file-template", help="Template of each file's path"),
+        ),
     )
     add_command(app, "show-dag", show_dag, options.EVERYWHERE)
     add_command(
@@ -78,7 +84,9 @@ def register(app: typer.Typer) -> None:
             flag("format", "--format", default="tree", help="tree, dot, mermaid or svg"),
         ),
     )
-    add_command(app, "version", version, (flag("output", "-o", "--output", help="short for the number alone"),))
+    add_command(
+        app, "version", version, (flag("output", "-o", "--output", help="short for the number alone"),)
+    )
 
 
 def list_(given: SimpleNamespace) -> int:
@@ -165,7 +173,15 @@ def history(given: SimpleNamespace) -> int:
         return ExitCode.OK
     table = [("RELEASE", "REVISION", "UPDATED", "STATUS", "CHART", "APP VERSION", "DESCRIPTION")]
     table.extend(
-        (str(row.id), str(row.revision), row.updated, row.status, row.chart, row.app_version, sanitize(row.description))
+        (
+            str(row.id),
+            str(row.revision),
+            row.updated,
+            row.status,
+            row.chart,
+            row.app_version,
+            sanitize(row.description),
+        )
         for row in rows
     )
     _write("\n".join(columns(table)) + "\n")
@@ -198,7 +214,9 @@ def lint(given: SimpleNamespace) -> int:
         for warning in report.warnings:
             _write(error_view.render_warning(warning) + "\n")
         for mistake in report.mistakes:
-            error = ConfigError(mistake.message, error_id=mistake.error_id, span=mistake.span, hint=mistake.hint)
+            error = ConfigError(
+                mistake.message, error_id=mistake.error_id, span=mistake.span, hint=mistake.hint
+            )
             _write(error_view.render(error) + "\n")
         failed = failed or bool(report.mistakes) or (given.strict and bool(report.warnings))
     return ExitCode.FAILED if failed else ExitCode.OK
@@ -209,10 +227,17 @@ def graph(given: SimpleNamespace) -> int:
     from helmflow.flows import graph as flow
     from helmflow.ui import graph_view
 
-    views = {"tree": graph_view.tree, "dot": graph_view.dot, "mermaid": graph_view.mermaid, "svg": graph_view.svg}
+    views = {
+        "tree": graph_view.tree,
+        "dot": graph_view.dot,
+        "mermaid": graph_view.mermaid,
+        "svg": graph_view.svg,
+    }
     if given.format not in views:
         raise ConfigError(
-            f"{given.format!r} is no form of a graph", error_id="cli.bad-format", hint="tree, dot, mermaid or svg"
+            f"{given.format!r} is no form of a graph",
+            error_id="cli.bad-format",
+            hint="tree, dot, mermaid or svg",
         )
     nodes = [
         graph_view.Node(key=node.key, kind=node.kind, label=node.label, detail=node.detail, needs=node.needs)
@@ -230,7 +255,9 @@ def version(given: SimpleNamespace) -> int:
     if given.output == "short":
         _write(f"{__version__}\n")
         return ExitCode.OK
-    _write(f"helmflow {__version__} (renders as Helm {HELM_VERSION}, Kubernetes {DEFAULT_KUBE_VERSION} by default)\n")
+    _write(
+        f"helmflow {__version__} (renders as Helm {HELM_VERSION}, Kubernetes {DEFAULT_KUBE_VERSION} by default)\n"
+    )
     return ExitCode.OK
 
 

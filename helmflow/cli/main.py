@@ -20,7 +20,18 @@ if TYPE_CHECKING:
 COMMANDS: Final[dict[str, str]] = {
     **dict.fromkeys(("sync", "apply", "diff", "destroy", "test", "rollback", "plan"), "release_commands"),
     **dict.fromkeys(
-        ("list", "status", "build", "template", "lint", "print-env", "write-values", "show-dag", "graph", "history"),
+        (
+            "list",
+            "status",
+            "build",
+            "template",
+            "lint",
+            "print-env",
+            "write-values",
+            "show-dag",
+            "graph",
+            "history",
+        ),
         "inspect_commands",
     ),
     **dict.fromkeys(("repos", "deps", "fetch", "chart", "cache"), "chart_commands"),
@@ -95,7 +106,11 @@ def hoist(arguments: Sequence[str]) -> list[str]:
     before: list[str] = []
     rest = list(arguments)
     values = _flags_with_values()
-    while rest and rest[0].startswith("-") and rest[0] not in ("--", "--help", "--install-completion", "--show-completion"):
+    while (
+        rest
+        and rest[0].startswith("-")
+        and rest[0] not in ("--", "--help", "--install-completion", "--show-completion")
+    ):
         word = rest.pop(0)
         before.append(word)
         if word in values and rest:

@@ -12,7 +12,13 @@ from helmflow.flows import options as flow
 GLOBAL: Final[tuple[Flag, ...]] = (
     flag("file", "-f", "--file", help="State file, folder or - for standard input", env="FILE_PATH"),
     flag("environment", "-e", "--environment", "--env", help="Environment [default]", env="ENVIRONMENT"),
-    flag("selector", "-l", "--selector", kind=list, help="Only releases with these labels: a=b,c!=d; repeat for OR"),
+    flag(
+        "selector",
+        "-l",
+        "--selector",
+        kind=list,
+        help="Only releases with these labels: a=b,c!=d; repeat for OR",
+    ),
     flag(
         "allow_no_matching_release",
         "--allow-no-matching-release",
@@ -20,15 +26,29 @@ GLOBAL: Final[tuple[Flag, ...]] = (
         help="Succeed although no release matches",
     ),
     flag("state_values_set", "--state-values-set", kind=list, help="Set state values: a.b=c"),
-    flag("state_values_set_string", "--state-values-set-string", kind=list, help="Set state values as strings"),
+    flag(
+        "state_values_set_string", "--state-values-set-string", kind=list, help="Set state values as strings"
+    ),
     flag("state_values_file", "--state-values-file", kind=list, help="More state values from a file"),
     flag("namespace", "-n", "--namespace", help="Namespace of every release", env="NAMESPACE"),
-    flag("kube_context", "--kube-context", help="Kube context; `embedded` for the one inside", env="KUBE_CONTEXT"),
+    flag(
+        "kube_context",
+        "--kube-context",
+        help="Kube context; `embedded` for the one inside",
+        env="KUBE_CONTEXT",
+    ),
     flag("kubeconfig", "--kubeconfig", help="Kubeconfig file"),
     flag("as_user", "--as", help="User to impersonate"),
     flag("as_groups", "--as-group", kind=list, help="Group to impersonate"),
     flag("chart", "-c", "--chart", help="Chart of every release"),
-    flag("interactive", "-i", "--interactive", kind=bool, help="Ask before changing anything", env="INTERACTIVE"),
+    flag(
+        "interactive",
+        "-i",
+        "--interactive",
+        kind=bool,
+        help="Ask before changing anything",
+        env="INTERACTIVE",
+    ),
     flag("quiet", "-q", "--quiet", kind=bool, help="Only warnings and errors", env="QUIET"),
     flag("debug", "--debug", kind=bool, help="Everything that is known", env="DEBUG"),
     flag("log_level", "--log-level", help="debug, info, warn or error", env="LOG_LEVEL"),
@@ -36,19 +56,51 @@ GLOBAL: Final[tuple[Flag, ...]] = (
     flag("color", "--color", kind=bool, help="Colours although this is no terminal"),
     flag("no_color", "--no-color", kind=bool, help="No colours (also NO_COLOR)", env="NO_COLOR"),
     flag("skip_deps", "--skip-deps", kind=bool, help="Neither repositories nor dependencies"),
-    flag("skip_refresh", "--skip-refresh", kind=bool, help="Repositories and dependencies as they are cached"),
-    flag("sequential_helmfiles", "--sequential-helmfiles", kind=bool, help="Files of a folder one after another"),
+    flag(
+        "skip_refresh", "--skip-refresh", kind=bool, help="Repositories and dependencies as they are cached"
+    ),
+    flag(
+        "sequential_helmfiles",
+        "--sequential-helmfiles",
+        kind=bool,
+        help="Files of a folder one after another",
+    ),
     flag("offline", "--offline", kind=bool, help="Fetch nothing; use the cache", env="OFFLINE"),
-    flag("untrusted", "--untrusted", kind=bool, help="No exec, hooks, remote fetches or secrets", env="UNTRUSTED"),
-    flag("repo_retries", "--repo-retries", kind=int, default=0, help="Tries beyond the first one", env="REPO_RETRIES"),
+    flag(
+        "untrusted",
+        "--untrusted",
+        kind=bool,
+        help="No exec, hooks, remote fetches or secrets",
+        env="UNTRUSTED",
+    ),
+    flag(
+        "repo_retries",
+        "--repo-retries",
+        kind=int,
+        default=0,
+        help="Tries beyond the first one",
+        env="REPO_RETRIES",
+    ),
 )
 # Read so that existing command lines work; what they choose does not exist in helmflow (docs/compatibility.md).
 ACCEPTED: Final[tuple[Flag, ...]] = (
-    flag("helm_binary", "-b", "--helm-binary", help="Accepted, not used: helm is never called", env="HELM_BINARY"),
-    flag("kustomize_binary", "-k", "--kustomize-binary", help="The kustomize command", env="KUSTOMIZE_BINARY"),
+    flag(
+        "helm_binary",
+        "-b",
+        "--helm-binary",
+        help="Accepted, not used: helm is never called",
+        env="HELM_BINARY",
+    ),
+    flag(
+        "kustomize_binary", "-k", "--kustomize-binary", help="The kustomize command", env="KUSTOMIZE_BINARY"
+    ),
     flag("enable_live_output", "--enable-live-output", kind=bool, help="Accepted: output is always live"),
-    flag("disable_force_update", "--disable-force-update", kind=bool, help="Accepted: nothing is overwritten"),
-    flag("enforce_plugin_verification", "--enforce-plugin-verification", kind=bool, help="Accepted: no plugins"),
+    flag(
+        "disable_force_update", "--disable-force-update", kind=bool, help="Accepted: nothing is overwritten"
+    ),
+    flag(
+        "enforce_plugin_verification", "--enforce-plugin-verification", kind=bool, help="Accepted: no plugins"
+    ),
     flag("oci_plain_http", "--oci-plain-http", kind=bool, help="OCI registries over plain HTTP"),
     tristate(
         "strip_args_values_on_exit_error",
@@ -76,7 +128,10 @@ NEEDS: Final = (
     tristate("skip_needs", "--skip-needs", help="Leave needs that are not selected out (the default)"),
     flag("include_needs", "--include-needs", kind=bool, help="Bring the needs of selected releases in"),
     flag(
-        "include_transitive_needs", "--include-transitive-needs", kind=bool, help="Bring their needs in, all the way"
+        "include_transitive_needs",
+        "--include-transitive-needs",
+        kind=bool,
+        help="Bring their needs in, all the way",
     ),
     flag(
         "enforce_needs_are_installed",
@@ -85,7 +140,9 @@ NEEDS: Final = (
         help="Refuse where a need is installed: false",
     ),
 )
-CONCURRENCY: Final = (flag("concurrency", "--concurrency", kind=int, default=0, help="Releases at the same time"),)
+CONCURRENCY: Final = (
+    flag("concurrency", "--concurrency", kind=int, default=0, help="Releases at the same time"),
+)
 RUN: Final = (
     *CONCURRENCY,
     tristate("wait", "--wait", help="Wait until everything is ready"),
@@ -93,7 +150,13 @@ RUN: Final = (
     flag("timeout", "--timeout", kind=int, default=0, help="Seconds that one release may take"),
     tristate("atomic", "--atomic", help="Roll a failed release back"),
     tristate("cleanup_on_fail", "--cleanup-on-fail", help="Delete what a failed upgrade created"),
-    flag("always_upgrade", "--always-upgrade", kind=bool, help="A new revision although nothing changed", env="ALWAYS_UPGRADE"),
+    flag(
+        "always_upgrade",
+        "--always-upgrade",
+        kind=bool,
+        help="A new revision although nothing changed",
+        env="ALWAYS_UPGRADE",
+    ),
     flag("refresh_random", "--refresh-random", kind=bool, help="Write random content anew"),
     flag("reset_values", "--reset-values", kind=bool, help="Start from the chart's values (the default)"),
     flag("reuse_values", "--reuse-values", kind=bool, help="Start from the deployed values"),
@@ -110,7 +173,9 @@ RUN: Final = (
     flag("prune", "--prune", kind=bool, help="Uninstall releases that left the file"),
     flag("sync_args", "--sync-args", help="Extra flags of helm upgrade"),
     flag("server_side", "--server-side", help="Accepted: apply is always server-side"),
-    flag("sync_release_labels", "--sync-release-labels", kind=bool, help="Write labels to the release records"),
+    flag(
+        "sync_release_labels", "--sync-release-labels", kind=bool, help="Write labels to the release records"
+    ),
     flag("track_mode", "--track-mode", help="Accepted: waiting is built in"),
 )
 SHOW: Final = (
@@ -122,10 +187,20 @@ SHOW: Final = (
     flag("include_tests", "--include-tests", kind=bool, help="Test hooks too"),
     flag("no_hooks", "--no-hooks", kind=bool, help="Without chart hooks"),
     flag("diff_args", "--diff-args", help="Extra flags of helm diff"),
-    flag("skip_diff_on_install", "--skip-diff-on-install", kind=bool, help="Do not show what an install creates"),
+    flag(
+        "skip_diff_on_install",
+        "--skip-diff-on-install",
+        kind=bool,
+        help="Do not show what an install creates",
+    ),
     flag("skip_diff_validation_on_install", "--skip-diff-validation-on-install", kind=bool, help="Accepted"),
     flag("strip_trailing_cr", "--strip-trailing-cr", kind=bool, help="Ignore carriage returns"),
-    flag("suppress_output_line_regex", "--suppress-output-line-regex", kind=list, help="Leave out matching lines"),
+    flag(
+        "suppress_output_line_regex",
+        "--suppress-output-line-regex",
+        kind=list,
+        help="Leave out matching lines",
+    ),
     flag("suppress_diff", "--suppress-diff", kind=bool, help="Do not print the diff"),
 )
 TEMPLATE: Final = (

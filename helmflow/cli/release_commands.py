@@ -22,7 +22,9 @@ def register(app: typer.Typer) -> None:
     """Add the commands to the app."""
     common = (*options.EVERYWHERE, *options.VALUES, *options.NEEDS)
     add_command(app, "sync", sync, (*common, *options.RENDER, *options.RUN, *options.SHOW))
-    add_command(app, "apply", apply, (*common, *options.RENDER, *options.RUN, *options.SHOW, *options.TEMPLATE))
+    add_command(
+        app, "apply", apply, (*common, *options.RENDER, *options.RUN, *options.SHOW, *options.TEMPLATE)
+    )
     add_command(app, "diff", diff, (*common, *options.RENDER, *options.RUN, *options.SHOW))
     add_command(
         app,
@@ -47,7 +49,13 @@ def register(app: typer.Typer) -> None:
             flag("args", "--args", help="Extra Helm flags"),
             flag("logs", "--logs", kind=bool, help="Print what the test pods wrote"),
             flag("cleanup", "--cleanup", kind=bool, help="Delete the test pods afterwards"),
-            flag("timeout", "--timeout", kind=int, default=300, help="Seconds that one release's tests may take"),
+            flag(
+                "timeout",
+                "--timeout",
+                kind=int,
+                default=300,
+                help="Seconds that one release's tests may take",
+            ),
         ),
     )
     add_command(
@@ -55,7 +63,11 @@ def register(app: typer.Typer) -> None:
         "rollback",
         rollback,
         (*options.EVERYWHERE, *options.RUN),
-        (Argument("revision", "[REVISION]", "Revision to go back to; the one before by default", required=False),),
+        (
+            Argument(
+                "revision", "[REVISION]", "Revision to go back to; the one before by default", required=False
+            ),
+        ),
     )
 
 

@@ -15,7 +15,6 @@ from helmflow.execute.report import RunReport
 from helmflow.plan.model import Plan
 from helmflow.ui.theme import Theme, choose
 
-
 __all__ = ["Emit", "Reporter", "Reporting", "reporting"]
 
 

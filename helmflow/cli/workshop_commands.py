@@ -30,7 +30,14 @@ def register(chart: typer.Typer) -> None:
         chart,
         "create",
         create,
-        (flag("starter", "-p", "--starter", help="Starter chart: a path, or a name in Helm's starters folder"),),
+        (
+            flag(
+                "starter",
+                "-p",
+                "--starter",
+                help="Starter chart: a path, or a name in Helm's starters folder",
+            ),
+        ),
         (Argument("name", "NAME", "Name of the chart, or a path that ends in it"),),
     )
     add_command(
@@ -48,7 +55,13 @@ def register(chart: typer.Typer) -> None:
             flag("destination", "-d", "--destination", default=".", help="Folder for the package"),
             flag("version", "--version", help="Version to give it"),
             flag("app_version", "--app-version", help="appVersion to give it"),
-            flag("dependency_update", "-u", "--dependency-update", kind=bool, help="Fetch missing dependencies first"),
+            flag(
+                "dependency_update",
+                "-u",
+                "--dependency-update",
+                kind=bool,
+                help="Fetch missing dependencies first",
+            ),
         ),
         (Argument("charts", "CHART...", "Chart folders", many=True),),
     )
@@ -86,7 +99,9 @@ def show(given: SimpleNamespace) -> int:
     }
     if given.part not in (*parts, "all"):
         raise ConfigError(
-            f"{given.part!r} is no part of a chart", error_id="cli.bad-part", hint="all, chart, values, readme or crds"
+            f"{given.part!r} is no part of a chart",
+            error_id="cli.bad-part",
+            hint="all, chart, values, readme or crds",
         )
     wanted = ("chart", "values", "readme", "crds") if given.part == "all" else (given.part,)
     texts = [text for part in wanted for text in parts[part] if text.strip()]
@@ -105,7 +120,9 @@ def package(given: SimpleNamespace) -> int:
             from helmflow.providers.charts import dependencies
             from helmflow.providers.charts.fetch import ChartFetcher
 
-            chart = packing.with_dependencies(chart, dependencies.complete(chart, Path(folder), ChartFetcher(())))
+            chart = packing.with_dependencies(
+                chart, dependencies.complete(chart, Path(folder), ChartFetcher(()))
+            )
         chart = packing.versioned(chart, given.version, given.app_version)
         name, content = packing.archive(chart)
         target = Path(given.destination) / name
@@ -158,5 +175,6 @@ def _starter(name: str) -> Path:
         if candidate.exists():
             return candidate
     raise ChartError(
-        f"starter {name!r} is neither a path nor in {helm_data_home() / 'starters'}", error_id="chart.no-starter"
+        f"starter {name!r} is neither a path nor in {helm_data_home() / 'starters'}",
+        error_id="chart.no-starter",
     )

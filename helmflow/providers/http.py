@@ -101,7 +101,11 @@ class HttpSession:
         for _ in range(MAX_REDIRECTS + 1):
             at_home = _origin(current) == home
             # A client certificate is a credential too: it is presented to its own host only.
-            used = credentials if at_home or credentials.pass_on else replace(NO_CREDENTIALS, ca_file=credentials.ca_file)
+            used = (
+                credentials
+                if at_home or credentials.pass_on
+                else replace(NO_CREDENTIALS, ca_file=credentials.ca_file)
+            )
             sent = {"User-Agent": USER_AGENT, **(headers or {}), **used.headers()}
             answer = self._attempts(method, current, used, sent, max_bytes, body)
             location = answer.headers.get("location")
@@ -115,7 +119,8 @@ class HttpSession:
                 )
             if urlsplit(current).scheme == "https" and urlsplit(following).scheme == "http":
                 raise ChartError(
-                    f"{_shown(current)} redirects from https to http, which is not followed", error_id="http.redirect"
+                    f"{_shown(current)} redirects from https to http, which is not followed",
+                    error_id="http.redirect",
                 )
             current = following
         raise ChartError(f"{_shown(url)} redirects more than {MAX_REDIRECTS} times", error_id="http.redirect")

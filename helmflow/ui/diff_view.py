@@ -71,4 +71,8 @@ def _lines(group: Sequence[tuple[str, int, int, int, int]], old: list[str], new:
 
 
 def _paint(line: str, theme: Theme) -> str:
-    return theme.paint(line, {"-": "red", "+": "green", ".": "dim"}[line[0]]) if line[:1] in ("-", "+", ".") else line
+    return (
+        theme.paint(line, {"-": "red", "+": "green", ".": "dim"}[line[0]])
+        if line[:1] in ("-", "+", ".")
+        else line
+    )

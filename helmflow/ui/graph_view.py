@@ -51,8 +51,12 @@ def dot(nodes: Sequence[Node]) -> str:
     """Graphviz: an arrow points from what comes first to what waits for it."""
     lines = ["digraph helmflow {", "  rankdir=LR;", '  node [fontname="sans-serif", style=filled];']
     for node in nodes:
-        label = "\\n".join(part.replace("\\", "\\\\").replace('"', '\\"') for part in (node.label, node.detail) if part)
-        lines.append(f'  {_quoted(node.key)} [label="{label}", shape={_SHAPES[node.kind]}, fillcolor="{_FILLS[node.kind]}"];')
+        label = "\\n".join(
+            part.replace("\\", "\\\\").replace('"', '\\"') for part in (node.label, node.detail) if part
+        )
+        lines.append(
+            f'  {_quoted(node.key)} [label="{label}", shape={_SHAPES[node.kind]}, fillcolor="{_FILLS[node.kind]}"];'
+        )
     for node in nodes:
         lines.extend(f"  {_quoted(key)} -> {_quoted(node.key)};" for key in node.needs)
     return "\n".join([*lines, "}"])

@@ -51,7 +51,12 @@ class LiveReporter:
                 if not self._running:
                     self._live.start()
                     self._running = True
-            case events.ChartFetched() | events.ReleaseRendered() | events.ReleasePlanned() | events.ObjectApplied():
+            case (
+                events.ChartFetched()
+                | events.ReleaseRendered()
+                | events.ReleasePlanned()
+                | events.ObjectApplied()
+            ):
                 pass
             case events.ReleaseStarted():
                 self._rows[event.release] = _Row(state=event.action, since=time.monotonic(), style="bold")
@@ -60,7 +65,9 @@ class LiveReporter:
             case events.StepFinished():
                 self._row(event.release).objects.clear()
             case events.ObjectWaiting():
-                self._row(event.release).objects[str(event.ref)] = "" if event.ready else sanitize(event.reason)
+                self._row(event.release).objects[str(event.ref)] = (
+                    "" if event.ready else sanitize(event.reason)
+                )
             case events.PodLog():
                 self._print(f"{event.release} {event.pod}/{event.container}: {sanitize(event.line)}")
             case events.LocalHookOutput():

@@ -23,7 +23,9 @@ def write(text: str, folder: Path) -> Iterator[Path]:
         source = document.split("\n", 1)[0].removeprefix(_MARK).strip()
         path = (root / source).resolve()
         if not path.is_relative_to(root):
-            raise Refusal(f"{source} would be written outside of {folder}", error_id="template.outside-folder")
+            raise Refusal(
+                f"{source} would be written outside of {folder}", error_id="template.outside-folder"
+            )
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a" if path in seen else "w", encoding="utf-8", errors="surrogateescape") as file:
             file.write(f"---\n{document}")

@@ -94,7 +94,9 @@ class PlainReporter:
             case events.Warned():
                 self._write(self._theme.paint(error_view.render_warning(event.warning), "yellow"))
             case events.Cancelling():
-                self._write(f"{event.signal}: stopping; what runs is brought to an orderly end, again to stop at once")
+                self._write(
+                    f"{event.signal}: stopping; what runs is brought to an orderly end, again to stop at once"
+                )
             case events.RunFinished():
                 self._heart = None
             case _:
@@ -113,10 +115,16 @@ class PlainReporter:
     def _planned(self, event: events.ReleasePlanned) -> None:
         counts = ", ".join(
             f"{count} to {word}"
-            for count, word in ((event.created, "create"), (event.changed, "change"), (event.deleted, "delete"))
+            for count, word in (
+                (event.created, "create"),
+                (event.changed, "change"),
+                (event.deleted, "delete"),
+            )
             if count
         )
-        self._detail(f"Planned release={event.release}: {event.action} ({event.reason}){': ' if counts else ''}{counts}")
+        self._detail(
+            f"Planned release={event.release}: {event.action} ({event.reason}){': ' if counts else ''}{counts}"
+        )
 
     def _release_started(self, event: events.ReleaseStarted) -> None:
         self._started[event.release] = self._monotonic()
@@ -164,7 +172,9 @@ class PlainReporter:
                     self._say(self._heartbeat(release, since))
 
     def _heartbeat(self, release: ReleaseId, since: float) -> str:
-        reasons = [f"{ref}: {sanitize(reason)}" for ref, reason in sorted(self._blocked.get(release, {}).items())]
+        reasons = [
+            f"{ref}: {sanitize(reason)}" for ref, reason in sorted(self._blocked.get(release, {}).items())
+        ]
         why = "; ".join(reasons[:3]) or "working"
         more = f" and {len(reasons) - 3} more" if len(reasons) > 3 else ""
         elapsed = duration(self._monotonic() - since)

@@ -23,7 +23,9 @@ _STYLES = {
 
 def render(plan: Plan, theme: Theme, *, context: int = -1) -> str:
     """The summary table, then every release's changes as unified YAML. Empty where nothing changes."""
-    blocks = [line for release in plan.releases for line in diff_view.release(release, theme, context=context)]
+    blocks = [
+        line for release in plan.releases for line in diff_view.release(release, theme, context=context)
+    ]
     return "\n".join([*summary(plan, theme), *([""] if blocks else []), *blocks])
 
 
@@ -48,5 +50,7 @@ def _row(release: ReleasePlan) -> tuple[str, ...]:
     created = release.count(ChangeKind.CREATE)
     changed = release.count(ChangeKind.UPDATE, ChangeKind.REPLACE, ChangeKind.ADOPT)
     deleted = release.count(ChangeKind.DELETE)
-    objects = " ".join(f"{sign}{count}" for sign, count in (("+", created), ("~", changed), ("-", deleted)) if count)
+    objects = " ".join(
+        f"{sign}{count}" for sign, count in (("+", created), ("~", changed), ("-", deleted)) if count
+    )
     return str(release.id), release.action.kind.value, objects or "-", sanitize(release.action.reason)

@@ -34,7 +34,9 @@ def columns(rows: Iterable[Sequence[str]], gap: str = "   ") -> list[str]:
     if not table:
         return []
     widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
-    return [gap.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
+    return [
+        gap.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table
+    ]
 
 
 def indented(text: str, by: str = "  ") -> str:

@@ -50,7 +50,8 @@ MISTAKES: dict[str, Mistake] = {
     "unknown-key": with_chart("releases:\n  - nmae: web\n    chart: ./web\n", "list"),
     "unknown-top-key": with_chart("relases:\n  - name: web\n", "list"),
     "several-mistakes": with_chart(
-        "releases:\n  - nmae: web\n    chart: ./web\n  - name: b\n    chrat: ./web\n    installed: perhaps\n", "list"
+        "releases:\n  - nmae: web\n    chart: ./web\n  - name: b\n    chrat: ./web\n    installed: perhaps\n",
+        "list",
     ),
     "duplicate-key": with_chart("releases:\n  - name: web\n    name: web2\n    chart: ./web\n", "list"),
     "wrong-type": with_chart("releases:\n  name: web\n", "list"),
@@ -67,13 +68,19 @@ MISTAKES: dict[str, Mistake] = {
     "no-release-matches": with_chart(release(), "-l", "name=nobody", "list", code=0),
     "no-release-matches-template": with_chart(release(), "-l", "name=nobody", "template", code=3),
     "malformed-selector": with_chart(release(), "-l", "name", "template"),
-    "unknown-environment": with_chart("environments:\n  dev: {}\n---\n" + release(), "-e", "prod", "template", code=3),
+    "unknown-environment": with_chart(
+        "environments:\n  dev: {}\n---\n" + release(), "-e", "prod", "template", code=3
+    ),
     "missing-chart": with_chart(release(chart="./nowhere")),
     "unknown-repository": with_chart(release(chart="shop/web")),
     "missing-values-file": with_chart(release("    values: [nowhere.yaml]\n")),
     "bad-values-yaml": with_chart(release("    values: [v.yaml]\n"), v_dot_yaml="a: [1\n"),
-    "bad-gotmpl": Mistake({"helmflow.yaml.gotmpl": "releases:\n  - name: {{ .Values.x | nosuch }}\n"}, ("list",)),
-    "gotmpl-fails": Mistake({"helmflow.yaml.gotmpl": 'releases:\n  - name: {{ requiredEnv "NOT_SET_HERE" }}\n'}, ("list",)),
+    "bad-gotmpl": Mistake(
+        {"helmflow.yaml.gotmpl": "releases:\n  - name: {{ .Values.x | nosuch }}\n"}, ("list",)
+    ),
+    "gotmpl-fails": Mistake(
+        {"helmflow.yaml.gotmpl": 'releases:\n  - name: {{ requiredEnv "NOT_SET_HERE" }}\n'}, ("list",)
+    ),
     "bad-template": with_chart(release(), web__templates__b_dot_yaml="a: {{ .Values.port | nosuch }}\n"),
     "template-nil": with_chart(release(), web__templates__b_dot_yaml="a: {{ .Values.image.tag }}\n"),
     "template-required": with_chart(
@@ -107,7 +114,13 @@ def run(mistake: Mistake, folder: Path) -> tuple[int, str]:
     work = folder / "work"
     work.mkdir(exist_ok=True)
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("HELM", "KUBE", "XDG"))}
-    environ = {**kept, "HOME": str(folder), "HELMFLOW_CACHE_HOME": str(folder / "cache"), "COLUMNS": "100", **mistake.environ}
+    environ = {
+        **kept,
+        "HOME": str(folder),
+        "HELMFLOW_CACHE_HOME": str(folder / "cache"),
+        "COLUMNS": "100",
+        **mistake.environ,
+    }
     done = subprocess.run(
         [sys.executable, "-m", "helmflow", *mistake.argv],
         cwd=work,

@@ -39,14 +39,18 @@ def fetcher(tmp_path: Path, *repositories: Repository, offline: bool = False) ->
 @pytest.mark.parametrize(
     ("range_", "version"), [("", "1.3.0"), ("1.2.3", "1.2.3"), ("~1.2", "1.2.3"), (">=1.0.0-0", "2.0.0-rc.1")]
 )
-def test_a_range_chooses_what_helm_chooses(tmp_path: Path, files: dict[str, bytes], range_: str, version: str) -> None:
+def test_a_range_chooses_what_helm_chooses(
+    tmp_path: Path, files: dict[str, bytes], range_: str, version: str
+) -> None:
     with serving(Site(files)) as site:
         found = fetcher(tmp_path, Repository(name="r", url=site.url)).fetch("r/web", range_, tmp_path)
     assert found.version == version
     assert found.path.read_bytes() == files[f"/web-{version}.tgz"]
 
 
-def test_many_releases_make_one_download_and_one_index_request(tmp_path: Path, files: dict[str, bytes]) -> None:
+def test_many_releases_make_one_download_and_one_index_request(
+    tmp_path: Path, files: dict[str, bytes]
+) -> None:
     with serving(Site(files)) as site:
         charts = fetcher(tmp_path, Repository(name="r", url=site.url))
         with ThreadPoolExecutor(16) as pool:
@@ -70,7 +74,9 @@ def test_offline_uses_the_cache_and_says_what_is_missing(tmp_path: Path, files: 
     assert failure.value.error_id == "chart.offline"
 
 
-def test_an_archive_that_is_not_what_the_index_promises_is_refused(tmp_path: Path, files: dict[str, bytes]) -> None:
+def test_an_archive_that_is_not_what_the_index_promises_is_refused(
+    tmp_path: Path, files: dict[str, bytes]
+) -> None:
     files["/web-1.3.0.tgz"] = b"something else"
     with serving(Site(files)) as site, pytest.raises(ChartError) as failure:
         fetcher(tmp_path, Repository(name="r", url=site.url)).fetch("r/web", "", tmp_path)
@@ -104,14 +110,19 @@ def test_an_archive_on_another_host_gets_no_credentials(tmp_path: Path, files: d
 
 def test_wrong_credentials_are_said_without_showing_them(tmp_path: Path, files: dict[str, bytes]) -> None:
     with serving(Site(files, user=("ann", "right"))) as site, pytest.raises(ChartError) as failure:
-        fetcher(tmp_path, Repository(name="r", url=site.url, username="ann", password="wr0ng!")).fetch("r/web", "", tmp_path)
+        fetcher(tmp_path, Repository(name="r", url=site.url, username="ann", password="wr0ng!")).fetch(
+            "r/web", "", tmp_path
+        )
     assert failure.value.error_id == "http.unauthorized"
     assert "wr0ng!" not in str(failure.value) + failure.value.hint
 
 
 def test_a_server_that_is_busy_for_a_moment_is_asked_again(tmp_path: Path, files: dict[str, bytes]) -> None:
     with serving(Site(files, failures=2)) as site:
-        assert fetcher(tmp_path, Repository(name="r", url=site.url)).fetch("r/db", "", tmp_path).version == "0.1.0"
+        assert (
+            fetcher(tmp_path, Repository(name="r", url=site.url)).fetch("r/db", "", tmp_path).version
+            == "0.1.0"
+        )
 
 
 @pytest.mark.parametrize(
@@ -145,7 +156,9 @@ def test_a_local_chart_is_relative_to_the_file_that_names_it(tmp_path: Path) -> 
     assert fetcher(tmp_path).fetch("./web-1.0.0", "", tmp_path).path == folder
 
 
-def test_missing_dependencies_are_fetched_without_touching_the_folder(tmp_path: Path, files: dict[str, bytes]) -> None:
+def test_missing_dependencies_are_fetched_without_touching_the_folder(
+    tmp_path: Path, files: dict[str, bytes]
+) -> None:
     parent = chart_folder(tmp_path, "parent", "1.0.0")
     chart_folder(tmp_path, "sibling", "3.0.0")
     with serving(Site(files)) as site:

@@ -67,7 +67,9 @@ def test_an_index_merges_as_helm_does(tmp_path: Path) -> None:
     assert [entry["version"] for entry in index["entries"]["web"]] == ["1.10.0", "1.9.0", "1.0.0"]
     assert index["entries"]["web"][0]["urls"] == ["https://charts.example/x/web-1.10.0.tgz"]
     older = tmp_path / "old.yaml"
-    older.write_text(yaml_dialect.dump({**index, "entries": {"web": [{**index["entries"]["web"][1], "digest": "kept"}]}}))
+    older.write_text(
+        yaml_dialect.dump({**index, "entries": {"web": [{**index["entries"]["web"][1], "digest": "kept"}]}})
+    )
     merged = indexing.merged(index, older)
     assert [(e["version"], e["digest"] == "kept") for e in merged["entries"]["web"]] == [
         ("1.10.0", False), ("1.9.0", True), ("1.0.0", False)

@@ -43,7 +43,9 @@ class Shop:
 
     def environment(self) -> dict[str, str]:
         """A clean environment: nothing of the developer's own."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("HELM", "KUBE", "XDG"))}
+        kept = {
+            name: value for name, value in os.environ.items() if not name.startswith(("HELM", "KUBE", "XDG"))
+        }
         return {
             **kept,
             "HOME": str(self.home),

@@ -35,9 +35,22 @@ def synced(shop: Shop) -> Shop:
 def test_the_tour(shop: Shop) -> None:
     done = shop.run("sync", *DEV)
     assert done.code == 0, done.err + done.out
-    ended = [line.split("] ")[1].split()[0] for line in done.err.splitlines() if line.startswith("[") and " done in " in line]
-    assert set(ended) >= {"shop-data/database", "shop-apps/catalog", "shop-apps/orders", "shop-edge/storefront"}
-    assert ended.index("shop-data/database") < ended.index("shop-apps/catalog") < ended.index("shop-edge/storefront")
+    ended = [
+        line.split("] ")[1].split()[0]
+        for line in done.err.splitlines()
+        if line.startswith("[") and " done in " in line
+    ]
+    assert set(ended) >= {
+        "shop-data/database",
+        "shop-apps/catalog",
+        "shop-apps/orders",
+        "shop-edge/storefront",
+    }
+    assert (
+        ended.index("shop-data/database")
+        < ended.index("shop-apps/catalog")
+        < ended.index("shop-edge/storefront")
+    )
     assert "NOTES of shop-edge/storefront" in done.out
     assert "The shop is open at https://dev.shop.example/" in done.out
     client = shop.cluster()
@@ -83,7 +96,11 @@ def test_diff_after_sync_is_empty_and_shows_one_edit_exactly(synced: Shop) -> No
 
 
 def test_a_failing_release_stops_only_its_dependents(shop: Shop) -> None:
-    shop.edit("helmflow.yaml", "    needs: [shop-apps/catalog, shop-apps/orders]", "    needs: [shop-apps/newsletter]")
+    shop.edit(
+        "helmflow.yaml",
+        "    needs: [shop-apps/catalog, shop-apps/orders]",
+        "    needs: [shop-apps/newsletter]",
+    )
     done = shop.run("sync", *DEV, "--state-values-set", "newsletter.enabled=true")
     assert done.code == 1
     report = done.out
@@ -95,7 +112,10 @@ def test_a_failing_release_stops_only_its_dependents(shop: Shop) -> None:
     assert records["sh.helm.release.v1.newsletter.v1"] == "failed"
     assert not any("storefront" in name for name in records)
     fixed = shop.run(
-        "sync", *DEV, "--state-values-set", "newsletter.enabled=true,newsletter.image=registry.example/shop/newsletter"
+        "sync",
+        *DEV,
+        "--state-values-set",
+        "newsletter.enabled=true,newsletter.image=registry.example/shop/newsletter",
     )
     assert fixed.code == 0, fixed.err + fixed.out
     assert release_records(shop.cluster())["sh.helm.release.v1.storefront.v1"] == "deployed"
@@ -105,7 +125,11 @@ def test_destroy_goes_backwards_keeps_what_says_keep_and_can_be_repeated(synced:
     done = synced.run("destroy", *DEV)
     assert done.code == 0, done.err + done.out
     ended = [line.split("] ")[1].split()[0] for line in done.err.splitlines() if line.startswith("[")]
-    assert ended.index("shop-edge/storefront") < ended.index("shop-apps/catalog") < ended.index("shop-data/database")
+    assert (
+        ended.index("shop-edge/storefront")
+        < ended.index("shop-apps/catalog")
+        < ended.index("shop-data/database")
+    )
     assert "kept by shop-data/database: Secret shop-data/database-admin" in done.out
     client = synced.cluster()
     assert names(client, "apps/v1", "Deployment", "") == set()

@@ -29,11 +29,17 @@ RUN: tuple[events.Event, ...] = (
     events.ReleasePlanned(release=DB, action="install", reason="not installed yet", created=3),
     events.ReleaseStarted(release=DB, action="install", chart="shop/db"),
     events.LocalHookOutput(release=DB, hook_event="presync", line="hello \x1b[31mred\x1b[0m"),
-    events.ObjectWaiting(release=DB, ref=ObjectRef("apps/v1", "StatefulSet", "data", "db"), ready=False, reason="0/1 ready"),
+    events.ObjectWaiting(
+        release=DB, ref=ObjectRef("apps/v1", "StatefulSet", "data", "db"), ready=False, reason="0/1 ready"
+    ),
     events.ReleaseFinished(release=DB, outcome="done", action="install", seconds=3.21, revision=1),
     events.ReleaseStarted(release=API, action="upgrade", chart="./api"),
-    events.ReleaseFinished(release=API, outcome="failed", action="upgrade", seconds=61.0, reason="image cannot be pulled"),
-    events.ReleaseFinished(release=WEB, outcome="skipped", action="upgrade", reason="a need failed", because_of=API),
+    events.ReleaseFinished(
+        release=API, outcome="failed", action="upgrade", seconds=61.0, reason="image cannot be pulled"
+    ),
+    events.ReleaseFinished(
+        release=WEB, outcome="skipped", action="upgrade", reason="a need failed", because_of=API
+    ),
     events.Warned(warning=Mistake("the chart is deprecated", "chart.deprecated", hint="use another")),
     events.RunFinished(command="sync", seconds=64.5, done=1, unchanged=0, failed=1, skipped=1, writes=12),
 )
@@ -74,7 +80,9 @@ def test_the_report_names_every_outcome(colored: bool) -> None:
     golden.check(f"ui/report{'-colour' if colored else ''}", text + "\n")
 
 
-@pytest.mark.parametrize(("name", "quiet", "verbose"), [("plain", False, False), ("quiet", True, False), ("debug", False, True)])
+@pytest.mark.parametrize(
+    ("name", "quiet", "verbose"), [("plain", False, False), ("quiet", True, False), ("debug", False, True)]
+)
 def test_lines_of_a_run(name: str, quiet: bool, verbose: bool) -> None:
     stream = io.StringIO()
     reporter = PlainReporter(stream, Theme(False), quiet=quiet, verbose=verbose)
@@ -91,13 +99,22 @@ def test_json_lines_have_every_field() -> None:
         reporter.handle(event)
     lines = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert [line["event"] for line in lines] == [type(event).__name__ for event in RUN]
-    assert lines[5]["ref"] == {"api_version": "apps/v1", "kind": "StatefulSet", "namespace": "data", "name": "db"}
+    assert lines[5]["ref"] == {
+        "api_version": "apps/v1",
+        "kind": "StatefulSet",
+        "namespace": "data",
+        "name": "db",
+    }
     assert lines[9]["because_of"] == "apps/api"
 
 
 @pytest.mark.parametrize(
     ("context", "expected"),
-    [(0, ["...", "- c", "+ C"]), (1, ["...", "  b", "- c", "+ C", "  d"]), (-1, ["  a", "  b", "- c", "+ C", "  d", "  e"])],
+    [
+        (0, ["...", "- c", "+ C"]),
+        (1, ["...", "  b", "- c", "+ C", "  d"]),
+        (-1, ["  a", "  b", "- c", "+ C", "  d", "  e"]),
+    ],
 )
 def test_a_diff_has_the_lines_around_a_change(context: int, expected: list[str]) -> None:
     assert diff_view.unified("a\nb\nc\nd\ne\n", "a\nb\nC\nd\ne\n", context) == expected
@@ -118,12 +135,20 @@ def test_graphs(form: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "clean"),
-    [("a\x1b[31mb\x1b[0m", "ab"), ("\x1b]0;title\x07x", "x"), ("a\rb\x00c", "abc"), ("\u202eabc", "abc"), ("\x9b31mx", "31mx")],
+    [
+        ("a\x1b[31mb\x1b[0m", "ab"),
+        ("\x1b]0;title\x07x", "x"),
+        ("a\rb\x00c", "abc"),
+        ("\u202eabc", "abc"),
+        ("\x9b31mx", "31mx"),
+    ],
 )
 def test_nothing_that_steers_a_terminal_gets_through(text: str, clean: str) -> None:
     assert sanitize(text) == clean
 
 
-@pytest.mark.parametrize(("seconds", "shown"), [(0.04, "0.0s"), (3.21, "3.2s"), (12.3, "12s"), (125, "2m05s")])
+@pytest.mark.parametrize(
+    ("seconds", "shown"), [(0.04, "0.0s"), (3.21, "3.2s"), (12.3, "12s"), (125, "2m05s")]
+)
 def test_durations(seconds: float, shown: str) -> None:
     assert duration(seconds) == shown

@@ -66,19 +66,25 @@ class ChartFetcher:
         local = local_path(chart, base_dir)
         if local is not None:
             return FetchedChart(path=local)
-        return self._once((chart, version, str(devel)), lambda: self._fetch_remote(chart, version, devel=devel))
+        return self._once(
+            (chart, version, str(devel)), lambda: self._fetch_remote(chart, version, devel=devel)
+        )
 
     def dependency(self, name: str, version: str, repository: str, base_dir: Path) -> Path:
         """A dependency as Chart.yaml names it: file://, https://, oci://, or @NAME and alias:NAME of a repository."""
         if repository.startswith("file://"):
-            return self.fetch(f"{os.path.normpath(base_dir / repository.removeprefix('file://'))}", "", base_dir).path
+            return self.fetch(
+                f"{os.path.normpath(base_dir / repository.removeprefix('file://'))}", "", base_dir
+            ).path
         for prefix in ("@", "alias:"):
             if repository.startswith(prefix):
                 return self.fetch(f"{repository.removeprefix(prefix)}/{name}", version, Path(os.devnull)).path
         if repository.startswith("oci://"):
             return self.fetch(f"{repository}/{name}", version, base_dir).path
         known = next((r for r in self._declared() if r.url.rstrip("/") == repository.rstrip("/")), None)
-        return self._once((repository, name, version), lambda: self._from_url(repository, name, version, known)).path
+        return self._once(
+            (repository, name, version), lambda: self._from_url(repository, name, version, known)
+        ).path
 
     def entry(self, chart: str, version: str, *, devel: bool = False) -> IndexEntry:
         """Which version of a repository's chart would be used, without fetching it."""
@@ -86,7 +92,12 @@ class ChartFetcher:
         return self._client.index(repository.url, credentials_of(repository)).find(name, version, devel=devel)
 
     def check_repository(self, repository: Repository) -> tuple[int, bool]:
-        """Read a repository's index: how many charts it has, and whether it was unchanged in the cache."""
+        """Read a repository's index: how many charts it has, and whether it was unchanged in the cache.
+
+        A registry has no index: where it has credentials they are tried, and 0 charts are counted.
+        """
+        if repository.oci:
+            return 0, True
         index = self._client.index(repository.url, credentials_of(repository))
         return len(index.charts), index.cached
 
@@ -119,7 +130,9 @@ class ChartFetcher:
         entry = self._client.index(repository.url, credentials).find(name, version, devel=devel)
         if entry.url.startswith("oci://"):
             return self._oci(entry.url, entry.version, credentials, plain_http=repository.plain_http)
-        return self._archive(entry.url, entry.version, entry.digest, credentials, repository_url=repository.url)
+        return self._archive(
+            entry.url, entry.version, entry.digest, credentials, repository_url=repository.url
+        )
 
     def _declared(self) -> tuple[Repository, ...]:
         return (*self._repositories.values(), *helm_repositories.known())
@@ -139,13 +152,19 @@ class ChartFetcher:
         got, path, cached = self._client.archive(url, digest, used)
         return FetchedChart(path=path, version=version, digest=got, cached=cached, repository=repository_url)
 
-    def _oci(self, reference: str, version: str, credentials: Credentials, *, plain_http: bool) -> FetchedChart:
+    def _oci(
+        self, reference: str, version: str, credentials: Credentials, *, plain_http: bool
+    ) -> FetchedChart:
         from helmflow.providers.charts import oci
 
-        client = oci.RegistryClient(self._session, self._cache, offline=self._offline)
+        client = oci.RegistryClient(self._cache, offline=self._offline)
         pulled = client.pull(reference, version, credentials, plain_http=plain_http)
         return FetchedChart(
-            path=pulled.path, version=pulled.version, digest=pulled.digest, cached=pulled.cached, repository=reference
+            path=pulled.path,
+            version=pulled.version,
+            digest=pulled.digest,
+            cached=pulled.cached,
+            repository=reference,
         )
 
     def _repository_of(self, chart: str) -> tuple[Repository, str]:

@@ -46,7 +46,9 @@ class Index:
             raise ChartError(
                 f"chart {chart!r} is not in the repository {self.url}",
                 error_id="chart.not-in-repository",
-                hint=f"did you mean {near[0]!r}?" if near else f"the repository has {len(self.charts)} charts",
+                hint=f"did you mean {near[0]!r}?"
+                if near
+                else f"the repository has {len(self.charts)} charts",
             )
         for entry in entries:
             if entry.version == version:
@@ -56,7 +58,8 @@ class Index:
             constraint = semver.Constraint.parse(wanted)
         except ValueError as cause:
             raise ChartError(
-                f"chart {chart!r}: {version!r} is not a version or a range: {cause}", error_id="chart.bad-version-range"
+                f"chart {chart!r}: {version!r} is not a version or a range: {cause}",
+                error_id="chart.bad-version-range",
             ) from cause
         for entry in entries:
             if constraint.check(semver.Version.parse(entry.version)):

@@ -1,0 +1,352 @@
+"""Charts in OCI registries: pull, push and tags with Helm's media types; digests are always checked."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from helmflow.core import limits, semver
+from helmflow.core.errors import ChartError
+from helmflow.core.paths import helm_config_home
+from helmflow.providers.charts.cache import ChartCache
+from helmflow.providers.http import Credentials
+
+if TYPE_CHECKING:
+    from oras.container import Container
+    from oras.provider import Registry
+
+CONFIG_TYPE: Final = "application/vnd.cncf.helm.config.v1+json"
+CHART_TYPE: Final = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
+LEGACY_CHART_TYPE: Final = "application/tar+gzip"
+PROVENANCE_TYPE: Final = "application/vnd.cncf.helm.chart.provenance.v1.prov"
+MANIFEST_TYPE: Final = "application/vnd.oci.image.manifest.v1+json"
+_DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pulled:
+    """A chart from a registry: its archive, version, the manifest's digest, and its provenance where there is one."""
+
+    path: Path
+    version: str
+    digest: str
+    cached: bool
+    provenance: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """oci://HOST/PATH[:TAG][@DIGEST]. `name` is the last part of the path: the chart's name."""
+
+    host: str
+    path: str
+    tag: str = ""
+    digest: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Reference:
+        """Raises ChartError `oci.bad-reference`."""
+        rest = text.removeprefix("oci://")
+        rest, _, digest = rest.partition("@")
+        host, slash, path = rest.partition("/")
+        tag = ""
+        if ":" in path.rpartition("/")[2]:
+            path, _, tag = path.rpartition(":")
+        wrong = not host or not slash or not path.strip("/") or re.search(r"[\s\\]|\.\.", rest)
+        if wrong or (digest and not _DIGEST.fullmatch(digest)):
+            raise ChartError(
+                f"{text!r} is no reference to a chart in a registry",
+                error_id="oci.bad-reference",
+                hint="oci://HOST/PATH/CHART, with :VERSION or @sha256:DIGEST",
+            )
+        return cls(host=host, path=path.strip("/"), tag=tag, digest=digest)
+
+    def with_tag(self, tag: str) -> str:
+        """What the registry is asked for."""
+        return f"{self.host}/{self.path}" + (f"@{self.digest}" if self.digest else f":{tag}")
+
+    @property
+    def name(self) -> str:
+        """The chart's name."""
+        return self.path.rpartition("/")[2]
+
+
+@dataclass
+class RegistryClient:
+    """Reads and writes registries. Credentials: the given ones, else Helm's registry config, else Docker's."""
+
+    cache: ChartCache
+    offline: bool = False
+    registry_config: str = ""
+    _open: dict[tuple[str, bool, str], Registry] = field(default_factory=dict)
+
+    def pull(self, reference: str, version: str, credentials: Credentials, *, plain_http: bool) -> Pulled:
+        """The chart in a version: a tag, a range over the tags ("" is any release), or the digest in `reference`."""
+        where = Reference.parse(reference)
+        if version.startswith("sha256:"):
+            where = Reference.parse(f"oci://{where.host}/{where.path}@{version}")
+        key = f"oci {reference} {version}"
+        note = self.cache.note(key)
+        pinned = where.digest or self.offline
+        if note is not None and pinned and (known := self.cache.blob(note["chart"])) is not None:
+            provenance = self.cache.blob(note["provenance"]) if note.get("provenance") else None
+            return Pulled(
+                path=known,
+                version=note["version"],
+                digest=note["manifest"],
+                cached=True,
+                provenance=provenance.read_bytes() if provenance else b"",
+            )
+        if self.offline:
+            raise ChartError(
+                f"{reference} is not in the cache and --offline forbids fetching it", error_id="chart.offline"
+            )
+        registry = self._registry(where, credentials, plain_http=plain_http)
+        tag = where.tag or (self._choose(registry, where, version) if not where.digest else "")
+        return self._pull(registry, where, tag, key)
+
+    def tags(self, reference: str, credentials: Credentials, *, plain_http: bool) -> list[str]:
+        """The versions that are there, newest first, as Helm reads tags: strict semver, `_` for `+`."""
+        where = Reference.parse(reference)
+        return self._versions(self._registry(where, credentials, plain_http=plain_http), where)
+
+    def push(
+        self,
+        archive: bytes,
+        metadata: dict[str, Any],
+        reference: str,
+        credentials: Credentials,
+        *,
+        plain_http: bool,
+        provenance: bytes = b"",
+        created: str = "",
+    ) -> str:
+        """Push a packed chart below `reference`; the manifest's digest. `metadata` is Chart.yaml as data."""
+        name, version = str(metadata["name"]), str(metadata["version"])
+        where = Reference.parse(f"{reference.rstrip('/')}/{name}:{version.replace('+', '_')}")
+        registry = self._registry(where, credentials, plain_http=plain_http)
+        config = json.dumps(metadata, separators=(",", ":")).encode()
+        layers = [(CHART_TYPE, archive), *([(PROVENANCE_TYPE, provenance)] if provenance else [])]
+        with _failures(where):
+            container = registry.get_container(where.with_tag(where.tag))
+            registry.auth.load_configs(container)
+            described = [
+                self._upload(registry, container, *part) for part in ((CONFIG_TYPE, config), *layers)
+            ]
+            manifest = {
+                "schemaVersion": 2,
+                "config": described[0],
+                "layers": sorted(described[1:], key=lambda layer: str(layer["digest"])),
+                "annotations": _annotations(metadata, created),
+            }
+            body = json.dumps(manifest, separators=(",", ":")).encode()
+            answer = registry.do_request(
+                f"{registry.prefix}://{container.manifest_url()}",
+                "PUT",
+                headers={"Content-Type": MANIFEST_TYPE},
+                data=body,
+            )
+            registry._check_200_response(answer)
+        return f"sha256:{hashlib.sha256(body).hexdigest()}"
+
+    def _upload(
+        self, registry: Registry, container: Container, media_type: str, content: bytes
+    ) -> dict[str, Any]:
+        digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        layer = {"mediaType": media_type, "digest": digest, "size": len(content)}
+        if registry.get_blob(container, digest, head=True).status_code == 200:
+            return layer
+        answer = registry.do_request(f"{registry.prefix}://{container.upload_blob_url()}", "POST")
+        registry._check_200_response(answer)
+        location = registry._get_location(answer, container)
+        separator = "&" if "?" in location else "?"
+        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(len(content))}
+        done = registry.do_request(
+            f"{location}{separator}digest={digest}", "PUT", data=content, headers=headers
+        )
+        registry._check_200_response(done)
+        return layer
+
+    def _pull(self, registry: Registry, where: Reference, tag: str, key: str) -> Pulled:
+        with _failures(where):
+            container = registry.get_container(where.with_tag(tag))
+            registry.auth.load_configs(container)
+            answer = registry.do_request(
+                f"{registry.prefix}://{container.manifest_url()}", "GET", headers={"Accept": MANIFEST_TYPE}
+            )
+            registry._check_200_response(answer)
+            body = answer.content
+            digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
+            if where.digest and digest != where.digest:
+                raise ChartError(
+                    f"{where.host} answers for {where.digest} with a manifest of digest {digest}",
+                    error_id="oci.digest-mismatch",
+                )
+            manifest = json.loads(body)
+            config = json.loads(self._blob(registry, container, manifest["config"]))
+            layers = {layer["mediaType"]: layer for layer in manifest["layers"]}
+            layer = layers.get(CHART_TYPE) or layers.get(LEGACY_CHART_TYPE)
+            if layer is None:
+                raise ChartError(
+                    f"{where.host}/{where.path} holds no Helm chart",
+                    error_id="oci.no-chart",
+                    hint="is it a container image?",
+                )
+            cached = self.cache.blob(layer["digest"].removeprefix("sha256:")) is not None
+            chart = self._blob(registry, container, layer)
+            provenance = b""
+            if PROVENANCE_TYPE in layers:
+                provenance = self._blob(registry, container, layers[PROVENANCE_TYPE])
+        got, path = self.cache.add_blob(chart)
+        note = {"chart": got, "version": config["version"], "manifest": digest}
+        if provenance:
+            note["provenance"] = self.cache.add_blob(provenance)[0]
+        self.cache.add_note(key, note)
+        return Pulled(
+            path=path, version=config["version"], digest=digest, cached=cached, provenance=provenance
+        )
+
+    def _blob(self, registry: Registry, container: Container, layer: dict[str, Any]) -> bytes:
+        """A blob whose content is what its digest promises, from the cache where it is there."""
+        digest = str(layer["digest"])
+        if not _DIGEST.fullmatch(digest):
+            raise ChartError(f"the manifest names the digest {digest!r}", error_id="oci.digest-mismatch")
+        known = self.cache.blob(digest.removeprefix("sha256:"))
+        if known is not None:
+            return known.read_bytes()
+        answer = registry.get_blob(container, digest, stream=True)
+        registry._check_200_response(answer)
+        content = bytearray()
+        for chunk in answer.iter_content(256 * limits.KIB):
+            content += chunk
+            if len(content) > limits.MAX_CHART_BYTES:
+                raise ChartError(
+                    f"blob {digest} is larger than {limits.MAX_CHART_BYTES:,} bytes",
+                    error_id="http.too-large",
+                )
+        if f"sha256:{hashlib.sha256(content).hexdigest()}" != digest:
+            raise ChartError(f"blob {digest} is not what its digest says", error_id="oci.digest-mismatch")
+        return bytes(content)
+
+    def _choose(self, registry: Registry, where: Reference, version: str) -> str:
+        """The tag of the newest version that satisfies `version`; an exact version is its own tag."""
+        try:
+            semver.Version.parse_strict(version)
+        except ValueError:
+            pass
+        else:
+            return version.replace("+", "_")
+        try:
+            constraint = semver.Constraint.parse(version or "*")
+        except ValueError as cause:
+            raise ChartError(
+                f"{version!r} is not a version or a range: {cause}", error_id="chart.bad-version-range"
+            ) from cause
+        offered = self._versions(registry, where)
+        for candidate in offered:
+            if constraint.check(semver.Version.parse(candidate)):
+                return candidate.replace("+", "_")
+        raise ChartError(
+            f"no version of oci://{where.host}/{where.path} satisfies {version or '*'!r}",
+            error_id="chart.no-such-version",
+            hint=f"the newest are {', '.join(offered[:5])}"
+            if offered
+            else "the registry has no versions of it",
+        )
+
+    def _versions(self, registry: Registry, where: Reference) -> list[str]:
+        with _failures(where):
+            container = registry.get_container(where.with_tag("x"))
+            registry.auth.load_configs(container)
+            tags = registry.get_tags(container)
+        found = []
+        for tag in tags:
+            with contextlib.suppress(ValueError):
+                found.append(semver.Version.parse_strict(str(tag).replace("_", "+")))
+        return [str(version) for version in sorted(found, reverse=True)]
+
+    def _registry(self, where: Reference, credentials: Credentials, *, plain_http: bool) -> Registry:
+        key = (where.host, plain_http, credentials.username)
+        if key not in self._open:
+            self._open[key] = _connect(where.host, credentials, self.registry_config, plain_http=plain_http)
+        return self._open[key]
+
+
+def _connect(host: str, credentials: Credentials, registry_config: str, *, plain_http: bool) -> Registry:
+    import logging
+
+    from oras.logger import setup_logger
+    from oras.provider import Registry
+
+    setup_logger(quiet=True)
+    logging.getLogger("oras").setLevel(logging.CRITICAL)
+    verify: bool | str = credentials.ca_file or not credentials.insecure_skip_tls_verify
+    registry = Registry(hostname=host, insecure=plain_http, tls_verify=verify)
+    if credentials.cert_file:
+        registry.session.cert = (credentials.cert_file, credentials.key_file or credentials.cert_file)
+    if credentials.username:
+        registry.auth.set_basic_auth(credentials.username, credentials.password.reveal())
+    else:
+        own = (
+            registry_config
+            or os.environ.get("HELM_REGISTRY_CONFIG")
+            or str(helm_config_home() / "registry" / "config.json")
+        )
+        if Path(own).is_file():
+            registry.auth._auth_config = json.loads(Path(own).read_text(encoding="utf-8"))
+    return registry
+
+
+@contextlib.contextmanager
+def _failures(where: Reference) -> Iterator[None]:
+    """What the library raises, as one error that names the registry."""
+    import requests
+
+    try:
+        yield
+    except ChartError:
+        raise
+    except requests.RequestException as cause:
+        reason = type(cause).__name__
+        raise ChartError(
+            f"cannot reach the registry {where.host}: {reason}",
+            error_id="http.unreachable",
+            hint="a registry without TLS needs plainHttp: true",
+        ) from cause
+    except (ValueError, KeyError, TypeError) as cause:
+        unauthorized = "authentication" in str(cause) or "Unauthorized" in str(cause)
+        raise ChartError(
+            f"the registry {where.host} refuses {where.path}: {str(cause).splitlines()[0] if str(cause) else cause!r}",
+            error_id="http.unauthorized" if unauthorized else "oci.refused",
+            hint="log in, or set username and password"
+            if unauthorized
+            else "check the chart's path and version",
+        ) from cause
+
+
+def _annotations(metadata: dict[str, Any], created: str) -> dict[str, str]:
+    """Helm's annotations: the chart's own, title and version last so that nothing overrides them."""
+    prefix = "org.opencontainers.image."
+    given: dict[str, str] = {}
+    for key, name in (("description", "description"), ("home", "url")):
+        if metadata.get(key):
+            given[prefix + name] = str(metadata[key])
+    if metadata.get("sources"):
+        given[prefix + "source"] = str(metadata["sources"][0])
+    authors = [
+        f"{one.get('name', '')} ({one['email']})" if one.get("email") else str(one.get("name", ""))
+        for one in metadata.get("maintainers") or []
+    ]
+    if authors:
+        given[prefix + "authors"] = ", ".join(authors)
+    if created:
+        given[prefix + "created"] = created
+    given.update({str(key): str(value) for key, value in (metadata.get("annotations") or {}).items()})
+    return {**given, prefix + "title": str(metadata["name"]), prefix + "version": str(metadata["version"])}

@@ -1,0 +1,32 @@
+"""The session's one real cluster: started on first use, skipped visibly where it cannot be."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from tests.apiserver import binaries
+from tests.apiserver.cluster import RealCluster
+
+_RUNNING: list[tuple[tempfile.TemporaryDirectory[str], RealCluster]] = []
+
+
+def cluster() -> RealCluster:
+    """The running cluster; skips the test with the command that would enable it."""
+    if not _RUNNING:
+        found = binaries.find()
+        if isinstance(found, str):
+            pytest.skip(found)
+        folder = tempfile.TemporaryDirectory(prefix="helmflow-apiserver-")
+        _RUNNING.append((folder, RealCluster.start(found, Path(folder.name))))
+    return _RUNNING[0][1]
+
+
+def stop() -> None:
+    """End it with the session."""
+    while _RUNNING:
+        folder, running = _RUNNING.pop()
+        running.stop()
+        folder.cleanup()
