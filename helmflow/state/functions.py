@@ -315,10 +315,10 @@ def _template_functions(running: Running) -> list[Function]:
 
 def _secret_functions(context: Context, base_dir: Path) -> list[Function]:
     def expanded(value: Any) -> Any:
-        from helmflow.state import refs
+        from helmflow.state.refs import expand
 
         try:
-            return refs.expand(value, context, base_dir).value
+            return expand(value, context, base_dir).value
         except HelmflowError as error:
             raise FunctionError(str(error)) from error
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from helmflow.core.errors import Mistake
     from helmflow.core.sensitive import SecretTexts
     from helmflow.core.source import Span
+    from helmflow.state.context import Context
+    from helmflow.state.parts import Loaded
 
 Json = Any  # None | bool | int | float | str | list | dict, never changed after it is built
 
@@ -178,6 +180,7 @@ class ValuesSources:
     path_prefix: str = ""
     missing_file: str = "Error"
     ignore_missing_git_branch: bool = False
+    merge_lists: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,7 +190,8 @@ class Release:
     `chart` and `version` as written, `version` after the lock file; a chart that starts with `./`, `../` or `/`, or
     names a directory, is local to `base_dir`. `repository` is the declared one that `chart` names, if any.
     `options` are the effective ones (release over helmDefaults), `own_options` only what the release itself says.
-    `labels` include name, namespace and chart. `selected`: selectors, conditions and flags chose it.
+    `labels` include name, namespace and chart. `selected`: selectors, conditions and flags chose it. `spec` is the
+    settled block of the file, in the file's own words (for build, journal and hooks).
     """
 
     id: ReleaseId
@@ -212,7 +216,7 @@ class Release:
     adopt: tuple[str, ...] = ()
     unit_tests: tuple[str, ...] = ()
     force_go_getter: bool = False
-    extra: Mapping[str, Json] = field(default_factory=dict)
+    spec: Mapping[str, Json] = field(default_factory=dict, repr=False, compare=False)
     base_dir: Path = field(default_factory=Path)
     file: int = 0
     span: Span | None = field(default=None, compare=False)
@@ -247,19 +251,23 @@ class Environment:
 class StateFileView:
     """One loaded state file, in the order Helmfile visits them (nested files before the file that names them).
 
-    `path` as Helmfile prints it; `spec` the merged document with its releases resolved (what `build` prints);
+    `path` absolute, `file` as Helmfile's `filepath` prints it; `spec` the merged document with its releases resolved (what `build` prints);
     `releases` are indexes into DesiredState.releases; `selectors` those in force for this file.
     """
 
     path: str
+    file: str
     base_dir: Path
     environment: Environment
+    loaded: Loaded = field(repr=False, compare=False)
     spec: Mapping[str, Json] = field(default_factory=dict)
     releases: tuple[int, ...] = ()
     repositories: tuple[Repository, ...] = ()
     local_hooks: tuple[LocalHook, ...] = ()
     selectors: tuple[str, ...] = ()
     kube_context: str = ""
+    namespace: str = ""
+    chart: str = ""
     kube_version: str = ""
     lock_file: Path | None = None
     parent: int | None = None
@@ -280,12 +288,17 @@ class DesiredState:
     repositories: tuple[Repository, ...] = ()
     warnings: tuple[Mistake, ...] = ()
     secrets: SecretTexts = field(repr=False)
-    overrides: Mapping[str, str] = field(default_factory=dict)
+    context: Context = field(repr=False, compare=False)
 
     @property
     def chosen(self) -> tuple[Release, ...]:
         """The releases that selectors, conditions and flags chose, in visiting order."""
         return tuple(release for release in self.releases if release.selected)
+
+    @property
+    def listed(self) -> tuple[Release, ...]:
+        """What list and build show: chosen releases where selectors are in force, else every release."""
+        return tuple(one for one in self.releases if one.selected or not self.files[one.file].selectors)
 
     def file_of(self, release: Release) -> StateFileView:
         """The state file that a release was written in."""

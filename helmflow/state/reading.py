@@ -210,7 +210,8 @@ class _Reader:
             self.wrong(node, "a map", what)
             return None
         if kind.item is Scalar.ANY:
-            return _text_keys(_native(node))
+            found: dict[str, Any] = _text_keys(_native(node))
+            return found
         values: dict[str, Any] = {}
         for key, child in self.entries(node, what):
             item = self.value(child, kind.item, f"{what}.{key.value}")
