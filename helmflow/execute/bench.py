@@ -54,7 +54,9 @@ class Bench:
     applied: dict[ObjectRef, KubeObject] = field(default_factory=dict)
     kept: list[ObjectRef] = field(default_factory=list)
     tests: list[TestResult] = field(default_factory=list)
+    logs: dict[str, list[str]] = field(default_factory=dict)
     ran_crds: bool = False
+    failed_step: str = ""
 
     @property
     def id(self) -> ReleaseId:

@@ -11,6 +11,7 @@ from helmflow.core.errors import ClusterError, HelmflowError
 from helmflow.core.events import ObjectApplied, PodLog
 from helmflow.core.ids import ObjectRef
 from helmflow.execute.bench import Bench, StepFailed
+from helmflow.execute.report import TestResult
 from helmflow.helm.release.record import HookPhase, HookRecord, go_time
 from helmflow.helm.release.record import HookRun as LastRun
 from helmflow.kube import errors, objects
@@ -26,20 +27,43 @@ GONE_TIMEOUT_S = 120.0
 def run(step: RunChartHooks, bench: Bench) -> None:
     """Run every hook of the step. After a failure earlier hooks are still deleted by their policies."""
     done: list[HookRun] = []
-    for hook in step.hooks:
-        bench.tools.cancel.check()
-        try:
-            _run_one(hook, step, bench)
-        except HelmflowError:
-            _logs(hook, FAILED, bench)
-            _delete_by(hook, FAILED, bench)
-            for earlier in done:
-                _delete_by(earlier, SUCCEEDED, bench)
-            raise
-        done.append(hook)
-    for hook in reversed(done):
-        _logs(hook, SUCCEEDED, bench)
-        _delete_by(hook, SUCCEEDED, bench)
+    try:
+        for hook in step.hooks:
+            bench.tools.cancel.check()
+            try:
+                _run_one(hook, step, bench)
+            except HelmflowError:
+                _logs(hook, FAILED, step, bench)
+                _delete_by(hook, FAILED, bench)
+                for earlier in done:
+                    _delete_by(earlier, SUCCEEDED, bench)
+                raise
+            done.append(hook)
+        for hook in reversed(done):
+            _logs(hook, SUCCEEDED, step, bench)
+            _delete_by(hook, SUCCEEDED, bench)
+    finally:
+        if step.event is HookEvent.TEST:
+            bench.tests += _results(bench)
+        if step.clean_up:
+            for hook in step.hooks:
+                _delete(hook.ref, bench)
+
+
+def _results(bench: Bench) -> list[TestResult]:
+    """What the record says about every test hook, as `helm test` lists it."""
+    revision = bench.revision
+    return [
+        TestResult(
+            suite=record.name,
+            started=record.last_run.started_at,
+            completed=record.last_run.completed_at,
+            phase=str(record.last_run.phase),
+            logs=tuple(bench.logs.get(record.name, ())),
+        )
+        for record in (revision.hooks if revision else ())
+        if HookEvent.TEST in record.events and record.last_run.started_at
+    ]
 
 
 def _run_one(hook: HookRun, step: RunChartHooks, bench: Bench) -> None:
@@ -122,9 +146,9 @@ def _delete(ref: ObjectRef, bench: Bench) -> None:
     bench.emit(ObjectApplied(release=bench.id, ref=ref, operation="deleted"))
 
 
-def _logs(hook: HookRun, policy: str, bench: Bench) -> None:
-    if policy in hook.output_log_policies:
-        emit_logs(hook.ref, bench)
+def _logs(hook: HookRun, policy: str, step: RunChartHooks, bench: Bench) -> None:
+    if step.logs or policy in hook.output_log_policies:
+        bench.logs[hook.name] = emit_logs(hook.ref, bench)
 
 
 def emit_logs(ref: ObjectRef, bench: Bench) -> list[str]:

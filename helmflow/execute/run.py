@@ -22,6 +22,7 @@ from helmflow.plan.model import (
     Change,
     ChangeKind,
     DeleteObjects,
+    EnsureNamespace,
     Plan,
     ReleasePlan,
     RunLocalHooks,
@@ -35,15 +36,16 @@ MAX_WORKERS = 16  # releases at once where nothing else is said
 class Runner:
     """How a plan is carried out.
 
-    `tools` gives the tools of a release's cluster; `lock` holds a release while it is written; `undo` plans what
-    an atomic release goes back to; `refresh` makes a release's plan anew when what it needs has changed the cluster.
+    `tools` gives the tools of a release's cluster; `lock` holds a release while it is written and
+    says whether somebody else was waited for; `undo` plans what
+    an atomic release goes back to; `refresh` makes a release's plan anew.
     """
 
     tools: Callable[[ReleasePlan], Tools]
     clock: Clock
     cancel: CancelToken
     emit: Emit
-    lock: Callable[[ReleasePlan, Emit], AbstractContextManager[None]]
+    lock: Callable[[ReleasePlan, Emit], AbstractContextManager[bool]]
     undo: Callable[[ReleasePlan], ReleasePlan | None]
     refresh: Callable[[ReleasePlan], ReleasePlan]
     writes: Callable[[], int]
@@ -201,37 +203,55 @@ def _run_release(plan: ReleasePlan, runner: Runner, emit: Emit) -> ReleaseReport
         return _report(plan, Outcome.FAILED, failure=plan.action.error, reason=plan.action.reason)
     for warning in plan.warnings:
         emit(Warned(warning=warning, release=plan.id))
-    plan = runner.refresh(plan)
-    bench = Bench(plan=plan, tools=runner.tools(plan), emit=emit)
-    if not plan.action.writes:
-        failure = _finally(bench, None)
-        outcome = Outcome.FAILED if failure else Outcome.UNCHANGED
-        seconds = runner.clock.monotonic() - started
-        return _report(
-            plan, outcome, failure=failure, seconds=seconds, reason=plan.action.reason, bench=bench
-        )
-    emit(ReleaseStarted(release=plan.id, action=plan.action.kind, chart=plan.chart))
-    failure = None
-    try:
-        with runner.lock(plan, emit):
-            failure = _run_steps(bench, runner)
-    except HelmflowError as error:
-        failure = failure or _mistake(error)
+    bench = _bench(plan, runner, emit)
+    failure: Mistake | None = None
+    if plan.action.writes:
+        emit(ReleaseStarted(release=plan.id, action=plan.action.kind, chart=plan.chart))
+        try:
+            bench, failure = _write(bench, runner, emit)
+        except HelmflowError as error:
+            failure = _mistake(error)
     late = _finally(bench, failure)
     failure = failure or late
     seconds = runner.clock.monotonic() - started
-    outcome = Outcome.FAILED if failure else Outcome.DONE
-    reason = failure.message if failure else plan.action.reason
-    return _report(plan, outcome, failure=failure, seconds=seconds, reason=reason, bench=bench)
+    done = Outcome.DONE if bench.plan.action.writes else Outcome.UNCHANGED
+    outcome = Outcome.FAILED if failure else done
+    reason = failure.message if failure else bench.plan.action.reason
+    return _report(bench.plan, outcome, failure=failure, seconds=seconds, reason=reason, bench=bench)
+
+
+def _bench(plan: ReleasePlan, runner: Runner, emit: Emit) -> Bench:
+    testing = plan.action.kind is ActionKind.TEST
+    return Bench(plan=plan, tools=runner.tools(plan), emit=emit, revision=plan.revision if testing else None)
+
+
+def _write(bench: Bench, runner: Runner, emit: Emit) -> tuple[Bench, Mistake | None]:
+    """Run the steps under the release's lock. What somebody else did meanwhile is planned for once more."""
+    for step in bench.plan.steps:
+        if isinstance(step, EnsureNamespace):
+            run_step(step, bench)  # the lock lives in this namespace
+    with runner.lock(bench.plan, emit) as waited:
+        if waited:
+            bench = _bench(runner.refresh(bench.plan), runner, emit)
+        failure = _run_steps(bench, runner)
+        if failure is not None and failure.error_id == "release.exists" and not bench.stored:
+            bench = _bench(runner.refresh(bench.plan), runner, emit)
+            failure = _run_steps(bench, runner)
+    return bench, failure
 
 
 def _run_steps(bench: Bench, runner: Runner) -> Mistake | None:
     step: Step | None = None
     try:
+        if bench.plan.action.error is not None:
+            return bench.plan.action.error
         for step in bench.plan.steps:
+            if isinstance(step, EnsureNamespace):
+                continue
             bench.tools.cancel.check()
             run_step(step, bench)
     except HelmflowError as error:
+        bench.failed_step = type(step).__name__
         _store_failure(bench, error)
         if isinstance(error, Cancelled) or runner.cancel.cancelled:
             return _mistake(error)
@@ -312,6 +332,7 @@ def _report(
         status=str(revision.status) if revision else "",
         notes=revision.notes if revision is not None and deployed else "",
         failure=failure,
+        failed_step=bench.failed_step if bench else "",
         kept=tuple(bench.kept) if bench else (),
         tests=tuple(bench.tests) if bench else (),
         last_deployed=revision.last_deployed if revision else "",

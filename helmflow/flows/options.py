@@ -117,7 +117,7 @@ class RunningOptions:
     cascade: str = ""
     skip_needs_on_destroy: bool = True
     prune: bool = False
-    lease_duration_s: float = 60.0
+    lease_duration_s: float = 30.0
     journal: str = ""
     keep_history: bool = False
     delete_data: bool = False

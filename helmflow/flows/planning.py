@@ -8,17 +8,29 @@ from typing import TYPE_CHECKING, Any
 
 from helmflow.core.events import ReleasePlanned
 from helmflow.core.ids import ObjectRef, ReleaseId
+from helmflow.execute.lease import holder_of, is_stale, lease_ref
 from helmflow.flows import rendering
-from helmflow.flows.options import RunOptions
+from helmflow.flows.options import RunOptions, TestOptions
 from helmflow.flows.prepare import Chosen, Preparation, Prepared
 from helmflow.flows.session import Cluster, Session
-from helmflow.helm.release.record import HookRecord, Revision
+from helmflow.helm.release import history
+from helmflow.helm.release.record import HookRecord, Revision, parse_time
+from helmflow.helm.release.store import ReleaseStore, not_found
 from helmflow.helm.render import manifests
 from helmflow.helm.render.kinds import in_uninstall_order
 from helmflow.plan import comparison, diff, observe, revisions
 from helmflow.plan.comparison import Compared
-from helmflow.plan.decide import Content, Situation, decide
-from helmflow.plan.model import Action, Change, ChangeKind, HookRun, Plan, ReleasePlan
+from helmflow.plan.decide import Content, Hold, Situation, decide
+from helmflow.plan.model import (
+    Action,
+    ActionKind,
+    Change,
+    ChangeKind,
+    HookRun,
+    Plan,
+    ReleasePlan,
+    RunChartHooks,
+)
 from helmflow.plan.objects import Namespaced, Target, hook_target, known_scopes, targets
 from helmflow.plan.redact import Redactor
 from helmflow.plan.settings import Overrides, Settings, settle
@@ -31,6 +43,7 @@ if TYPE_CHECKING:
     from helmflow.state.model import Release
 
 Json = Any
+FOREIGN_GRACE_S = 600.0  # a pending revision without a lease is another tool's for this long
 
 
 @dataclass(slots=True)
@@ -42,6 +55,7 @@ class _Draft:
     cluster: Cluster
     settings: Settings
     prepared: Prepared | None
+    goal: Revision | None = None
     revisions: tuple[Revision, ...] = ()
     rendered: Rendered | None = None
     content: Content = Content.CHANGED
@@ -53,6 +67,13 @@ class _Draft:
     crds: tuple[Change, ...] = ()
     live: Mapping[ObjectRef, Json] = field(default_factory=dict)
     compared: Compared = field(default_factory=Compared)
+    hold: Hold = Hold.FREE
+    holder: str = ""
+
+    @property
+    def wanted(self) -> bool:
+        """Whether the release is to be there: from its chart, or from a stored revision it goes back to."""
+        return self.prepared is not None or self.goal is not None
 
     @property
     def base(self) -> Revision | None:
@@ -81,6 +102,118 @@ def make_plan(session: Session, preparation: Preparation, *, command: str) -> Pl
         environment=chosen.desired.environment,
         cluster=names,
         releases=tuple(plans),
+        needs=chosen.needs,
+    )
+
+
+def make_rollback(session: Session, chosen: Chosen, number: int) -> Plan:
+    """The plan that makes revision `number` (0: the one before the current) the current one again.
+
+    Raises HelmflowError `release.not-found` where a release has no such revision.
+    """
+    nothing = Preparation(chosen=chosen)
+    drafts = [_draft(session, chosen, release, nothing) for release in chosen.releases]
+    for draft in drafts:
+        store = ReleaseStore(draft.cluster.client, draft.owner.namespace, draft.cluster.driver)
+        found = history.rollback_target(store.history(draft.owner.name), number)
+        if found is None:
+            raise not_found(draft.owner.name, number)
+        draft.goal = store.get(draft.owner.name, found.number)
+    return _rollback_plan(session, chosen, drafts, "rollback")
+
+
+def make_tests(session: Session, chosen: Chosen, wanted: TestOptions) -> Plan:
+    """The plan that runs the stored test hooks of every release. Raises `release.not-found` for one not installed."""
+    nothing = Preparation(chosen=chosen)
+    drafts = [_draft(session, chosen, release, nothing) for release in chosen.releases]
+    plans = []
+    for cluster in _clusters(drafts):
+        mine = [draft for draft in drafts if draft.cluster is cluster]
+        names = [(draft.owner.namespace, draft.owner.name) for draft in mine]
+        stored = observe.revisions(cluster.client, cluster.driver, names)
+        for draft in mine:
+            draft.revisions = stored.get((draft.owner.namespace, draft.owner.name), ())
+            plans.append(_test_plan(draft, wanted))
+    return Plan(
+        command="test",
+        environment=chosen.desired.environment,
+        cluster=", ".join(cluster.name for cluster in _clusters(drafts)),
+        releases=tuple(plans),
+        needs=dict.fromkeys((draft.release.id for draft in drafts), frozenset()),
+    )
+
+
+def _test_plan(draft: _Draft, wanted: TestOptions) -> ReleasePlan:
+    newest = revisions.newest(draft.revisions)
+    if newest is None:
+        raise not_found(draft.owner.name)
+    draft.settings = replace(draft.settings, timeout_s=wanted.timeout_s, no_hooks=False)
+    hooks = tuple(
+        (events, hook) for events, hook in _hook_runs(draft) if _selected(hook.name, wanted.filters)
+    )
+    action = Action(kind=ActionKind.TEST, code="test", reason="runs its test hooks")
+    doing, after = steps(action, replace(_parts(draft, ()), hooks=hooks))
+    return ReleasePlan(
+        id=draft.release.id,
+        owner=draft.owner,
+        release=draft.release,
+        action=action,
+        settings=draft.settings,
+        chart=_chart_name(draft, newest),
+        steps=tuple(
+            replace(step, logs=wanted.logs, clean_up=wanted.cleanup)
+            if isinstance(step, RunChartHooks)
+            else step
+            for step in doing
+        ),
+        finally_steps=after,
+        revision=newest,
+        previous=newest,
+        stored=draft.revisions,
+    )
+
+
+def _selected(name: str, filters: Sequence[str]) -> bool:
+    """Helm's --filter: name=a,name=b are wanted, !name=c is not."""
+    terms = [term.strip() for given in filters for term in given.split(",")]
+    wanted = {term.partition("=")[2] for term in terms if term.startswith("name=")}
+    unwanted = {term.partition("=")[2] for term in terms if term.startswith("!name=")}
+    return name not in unwanted and (not wanted or name in wanted)
+
+
+def replan(session: Session, preparation: Preparation, plan: Plan, release: ReleasePlan) -> ReleasePlan:
+    """One release's plan made anew from what the cluster is now."""
+    alone = replace(preparation.chosen, releases=(release.release,))
+    if release.action.kind in (ActionKind.ROLLBACK, ActionKind.TEST):
+        return release
+    prepared = {key: value for key, value in preparation.prepared.items() if key == release.id}
+    return make_plan(session, Preparation(chosen=alone, prepared=prepared), command=plan.command).releases[0]
+
+
+def undo(session: Session, chosen: Chosen, failed: ReleasePlan) -> ReleasePlan | None:
+    """What an atomic release does after a failure: back to the newest good revision, or away where there is none."""
+    alone = replace(chosen, releases=(failed.release,))
+    draft = _draft(session, alone, failed.release, Preparation(chosen=alone))
+    store = ReleaseStore(draft.cluster.client, draft.owner.namespace, draft.cluster.driver)
+    found = history.recovery_target(store.history(draft.owner.name))
+    if found is None:
+        return make_plan(session, Preparation(chosen=alone), command="uninstall").releases[0]
+    draft.goal = store.get(draft.owner.name, found.number)
+    return _rollback_plan(session, alone, [draft], "rollback").releases[0]
+
+
+def _rollback_plan(session: Session, chosen: Chosen, drafts: list[_Draft], command: str) -> Plan:
+    for draft in drafts:
+        assert draft.goal is not None
+        draft.settings = replace(draft.settings, description=f"Rollback to {draft.goal.number}")
+    for cluster in _clusters(drafts):
+        _plan_cluster(session, cluster, [draft for draft in drafts if draft.cluster is cluster])
+    redactor = Redactor(chosen.desired.secrets.mask)
+    return Plan(
+        command=command,
+        environment=chosen.desired.environment,
+        cluster=", ".join(cluster.name for cluster in _clusters(drafts)),
+        releases=tuple(_release_plan(session, draft, redactor) for draft in drafts),
         needs=chosen.needs,
     )
 
@@ -137,6 +270,7 @@ def _plan_cluster(session: Session, cluster: Cluster, drafts: list[_Draft]) -> N
     )
     for draft in drafts:
         draft.revisions = stored.get((draft.owner.namespace, draft.owner.name), ())
+    _check_leases(session, cluster, drafts)
     wanted = [draft for draft in drafts if draft.prepared is not None]
     if wanted:
         capabilities = rendering.cluster_capabilities(client)
@@ -155,7 +289,7 @@ def _plan_cluster(session: Session, cluster: Cluster, drafts: list[_Draft]) -> N
                 draft.compared,
                 comparison.Subject(
                     owner=draft.owner,
-                    wanted=draft.prepared is not None,
+                    wanted=draft.wanted,
                     content=draft.content,
                     stored=draft.stored,
                     targets=draft.targets,
@@ -167,6 +301,23 @@ def _plan_cluster(session: Session, cluster: Cluster, drafts: list[_Draft]) -> N
             for draft in drafts
         ],
     )
+
+
+def _check_leases(session: Session, cluster: Cluster, drafts: list[_Draft]) -> None:
+    """Who is behind a revision that is still pending: a run at work, a dead one, or a tool without our leases."""
+    for draft in drafts:
+        newest = revisions.newest(draft.revisions)
+        if newest is None or not newest.status.pending:
+            continue
+        lease = cluster.client.find(lease_ref(draft.owner.namespace, draft.owner.name))
+        if lease is not None:
+            draft.hold = Hold.STALE if is_stale(lease, session.clock) else Hold.HELD
+            draft.holder = holder_of(lease)
+            continue
+        began = parse_time(newest.last_deployed)
+        young = began is not None and (session.clock.now() - began).total_seconds() < FOREIGN_GRACE_S
+        draft.hold = Hold.FOREIGN if young else Hold.STALE
+        draft.holder = f"since {newest.last_deployed}"
 
 
 def _render(
@@ -226,6 +377,8 @@ def _find_targets(cluster: Cluster, drafts: list[_Draft]) -> None:
         draft.stored = tuple(in_uninstall_order(list(seen.values()), lambda target: target.ref.kind))
         if draft.rendered is not None:
             draft.targets = targets(draft.rendered.manifests, draft.owner, namespaced)
+        elif draft.goal is not None:
+            draft.targets = targets(manifests.parse(draft.goal.manifest), draft.owner, namespaced)
 
 
 def _scopes(cluster: Cluster, crds: Sequence[Mapping[str, Json]]) -> Namespaced:
@@ -239,7 +392,7 @@ def _scopes(cluster: Cluster, crds: Sequence[Mapping[str, Json]]) -> Namespaced:
 
 
 def _check_namespaces(cluster: Cluster, drafts: list[_Draft]) -> None:
-    unsure = {draft.owner.namespace for draft in drafts if draft.prepared is not None and not draft.revisions}
+    unsure = {draft.owner.namespace for draft in drafts if draft.wanted and not draft.revisions}
     exists = observe.namespaces(cluster.client, unsure)
     for draft in drafts:
         draft.namespace_exists = exists.get(draft.owner.namespace, True)
@@ -283,22 +436,7 @@ def _read_live(cluster: Cluster, drafts: list[_Draft]) -> None:
 def _release_plan(session: Session, draft: _Draft, redactor: Redactor) -> ReleasePlan:
     compared = draft.compared
     newest = revisions.newest(draft.revisions)
-    action = decide(
-        Situation(
-            wanted=draft.prepared is not None,
-            last=newest.status if newest else None,
-            deployed=draft.base is not None,
-            content=draft.content,
-            difference=draft.difference,
-            missing=compared.missing,
-            drifted=compared.drifted,
-            adopted=compared.adopted,
-            refusal=compared.refusal,
-            prevent_destroy=bool(draft.release.spec.get("preventDestroy")),
-            always_upgrade=draft.settings.always_upgrade,
-            refresh_random=draft.settings.refresh_random,
-        )
-    )
+    action = _decide(draft)
     changes = compared.changes if action.writes else ()
     shown = (*draft.crds, *changes, *draft.hook_changes) if action.writes else ()
     doing, after = steps(action, _parts(draft, changes))
@@ -332,6 +470,32 @@ def _release_plan(session: Session, draft: _Draft, redactor: Redactor) -> Releas
     return plan
 
 
+def _decide(draft: _Draft) -> Action:
+    compared = draft.compared
+    if draft.goal is not None and compared.refusal is None:
+        reason = f"back to revision {draft.goal.number}"
+        return Action(kind=ActionKind.ROLLBACK, code="rollback", reason=reason)
+    newest = revisions.newest(draft.revisions)
+    return decide(
+        Situation(
+            wanted=draft.wanted,
+            last=newest.status if newest else None,
+            deployed=draft.base is not None,
+            content=draft.content,
+            difference=draft.difference,
+            missing=compared.missing,
+            drifted=compared.drifted,
+            adopted=compared.adopted,
+            hold=draft.hold,
+            holder=draft.holder,
+            refusal=compared.refusal,
+            prevent_destroy=bool(draft.release.spec.get("preventDestroy")),
+            always_upgrade=draft.settings.always_upgrade,
+            refresh_random=draft.settings.refresh_random,
+        )
+    )
+
+
 def _parts(draft: _Draft, changes: tuple[Change, ...]) -> Parts:
     return Parts(
         namespace=draft.owner.namespace,
@@ -352,7 +516,7 @@ def _hook_runs(draft: _Draft) -> tuple[tuple[tuple[str, ...], HookRun], ...]:
             (hook.events, _hook_run(hook.manifest, hook, draft.owner, namespaced))
             for hook in draft.rendered.hooks
         )
-    newest = revisions.newest(draft.revisions)
+    newest = draft.goal or revisions.newest(draft.revisions)
     return tuple(
         (record.events, _hook_run(manifest, record, draft.owner, namespaced))
         for record in (newest.hooks if newest else ())
@@ -376,6 +540,9 @@ def _hook_run(manifest: Manifest, hook: Any, owner: ReleaseId, namespaced: Names
 
 
 def _revision(draft: _Draft, action: Action, number: int) -> Revision | None:
+    if draft.goal is not None:
+        newest = revisions.newest(draft.revisions)
+        return revisions.back_to(draft.goal, number, newest)
     if draft.prepared is None or draft.rendered is None:
         return revisions.newest(draft.revisions)
     if not action.writes:
@@ -393,6 +560,7 @@ def _chart_name(draft: _Draft, newest: Revision | None) -> str:
     if draft.rendered is not None:
         metadata = draft.rendered.chart.metadata
         return f"{metadata.name}-{metadata.version}"
+    newest = draft.goal or newest
     return f"{newest.chart_name}-{newest.chart_version}" if newest else draft.release.chart
 
 

@@ -63,6 +63,7 @@ def render(
     number: int = 1,
     upgrade: bool = False,
     offline: bool = False,
+    lint: bool = False,
 ) -> Rendered:
     """The release's chart rendered as revision `number`; emits ReleaseRendered."""
     from helmflow.helm.render import engine
@@ -84,6 +85,7 @@ def render(
             include_crds=offline and bool(given.include_crds) and not own.skip_crds,
             skip_tests=offline and given.skip_tests,
             no_hooks=offline and given.no_hooks,
+            lint=lint,
             post_renderer=_post_renderer(session, prepared),
         ),
     )

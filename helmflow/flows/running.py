@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 
 from helmflow.core.events import Emit
 from helmflow.execute import run
 from helmflow.execute.bench import Tools
+from helmflow.execute.lease import LeaseKeeper
 from helmflow.execute.pool import FailurePolicy, skip_dependents
 from helmflow.execute.report import RunReport
 from helmflow.flows import local_hooks
 from helmflow.flows.options import Confirm, OnFailure
+from helmflow.flows.planning import replan, undo
 from helmflow.flows.prepare import Preparation
 from helmflow.flows.session import Cluster, Session
 from helmflow.helm.release.store import ReleaseStore
@@ -45,6 +46,13 @@ def carry_out(session: Session, preparation: Preparation, plan: Plan, confirm: C
                 fire=fire,
             )
 
+        keeper = LeaseKeeper(session.clock, session.cancel, session.options.running.lease_duration_s)
+        stack.callback(keeper.close)
+
+        def lock(release: ReleasePlan, emit: Emit) -> AbstractContextManager[bool]:
+            client = session.cluster_of(desired, release.release).client
+            return keeper.hold(client, release.owner.namespace, release.id, emit)
+
         for release in plan.changed:
             tools(release)  # opens every waiter in this thread
         report = run.run(
@@ -54,9 +62,9 @@ def carry_out(session: Session, preparation: Preparation, plan: Plan, confirm: C
                 clock=session.clock,
                 cancel=session.cancel,
                 emit=session.emit,
-                lock=_unlocked,
-                undo=lambda release: None,
-                refresh=lambda release: release,
+                lock=lock,
+                undo=lambda release: undo(session, preparation.chosen, release),
+                refresh=lambda release: replan(session, preparation, plan, release),
                 writes=lambda: session.writes,
                 requests=lambda: session.requests,
                 concurrency=session.options.running.concurrency,
@@ -79,11 +87,6 @@ class _Waiters:
         if cluster.context not in self._found:
             self._found[cluster.context] = self._stack.enter_context(Waiter(cluster.client))
         return self._found[cluster.context]
-
-
-@contextmanager
-def _unlocked(plan: ReleasePlan, emit: Emit) -> Iterator[None]:
-    yield
 
 
 def _hook_command(plan: Plan) -> str:

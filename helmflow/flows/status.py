@@ -1,26 +1,16 @@
-"""helmflow status: what the cluster has of every release, beside what the files say."""
+"""helmflow status: what the cluster has of every release of the files."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from helmflow.core.events import Emit
 from helmflow.core.ids import ReleaseId
-from helmflow.flows.options import RunOptions
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListedRelease:
-    """One release of the files, as `list` prints it."""
-
-    id: ReleaseId
-    chart: str
-    version: str
-    labels: Mapping[str, str] = field(default_factory=dict)
-    enabled: bool = True
-    installed: bool = True
+from helmflow.flows import prepare
+from helmflow.flows.options import NeedsMode, RunOptions
+from helmflow.flows.session import Session, session_for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,11 +28,41 @@ class ReleaseState:
     resources: tuple[Mapping[str, Any], ...] = ()
 
 
-def listing(options: RunOptions, emit: Emit) -> tuple[ListedRelease, ...]:
-    """The releases of the files; never contacts a cluster."""
-    raise NotImplementedError
+def status(options: RunOptions, emit: Emit, given: Session | None = None) -> tuple[ReleaseState, ...]:
+    """The selected releases as the cluster has them, one LIST per namespace."""
+    from helmflow.flows.planning import owner_of
+    from helmflow.plan import observe, revisions
 
-
-def status(options: RunOptions, emit: Emit) -> tuple[ReleaseState, ...]:
-    """The selected releases as the cluster has them."""
-    raise NotImplementedError
+    rows = []
+    with session_for(options, emit, given) as session:
+        desired = prepare.load(session, "status")
+        chosen = prepare.choose(session, desired, NeedsMode.SKIP)
+        clusters = {release.id: session.cluster_of(desired, release) for release in chosen.releases}
+        stored = {}
+        for cluster in {id(cluster): cluster for cluster in clusters.values()}.values():
+            names = [
+                (owner_of(cluster, release).namespace, release.name)
+                for release in chosen.releases
+                if clusters[release.id] is cluster
+            ]
+            stored[id(cluster)] = observe.revisions(cluster.client, cluster.driver, names)
+        for release in chosen.releases:
+            cluster = clusters[release.id]
+            owner = owner_of(cluster, release)
+            newest = revisions.newest(stored[id(cluster)].get((owner.namespace, owner.name), ()))
+            if newest is None:
+                rows.append(ReleaseState(id=release.id))
+                continue
+            rows.append(
+                ReleaseState(
+                    id=release.id,
+                    status=newest.status,
+                    revision=newest.number,
+                    chart=f"{newest.chart_name}-{newest.chart_version}",
+                    app_version=newest.app_version,
+                    last_deployed=newest.last_deployed,
+                    description=newest.description,
+                    notes=newest.notes,
+                )
+            )
+    return tuple(rows)

@@ -29,6 +29,7 @@ class ActionKind(StrEnum):
     ADOPT = "adopt"
     UNINSTALL = "uninstall"
     ROLLBACK = "rollback"
+    TEST = "test"
     REFUSE = "refuse"
 
 
@@ -137,11 +138,16 @@ class RunLocalHooks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunChartHooks:
-    """Run the chart's hooks of one event, by weight, one at a time."""
+    """Run the chart's hooks of one event, by weight, one at a time.
+
+    `logs` shows what they wrote whatever their policy says; `clean_up` deletes them in the end.
+    """
 
     event: HookEvent
     hooks: tuple[HookRun, ...]
     timeout_s: float
+    logs: bool = False
+    clean_up: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from helmflow.core.ids import ReleaseId
 from helmflow.helm.release import codec
-from helmflow.helm.release.record import ApplyMethod, HookRecord, ReleaseStatus, Revision
+from helmflow.helm.release.record import ApplyMethod, HookRecord, HookRun, ReleaseStatus, Revision
 from helmflow.helm.render.engine import Rendered
 
 
@@ -72,6 +73,21 @@ def new(
         first_deployed=previous.first_deployed if previous else "",
         notes=rendered.notes,
         labels=previous.labels if previous else {},
+        apply_method=ApplyMethod.SERVER_SIDE,
+    )
+
+
+def back_to(goal: Revision, number: int, newest: Revision | None) -> Revision:
+    """The revision that a rollback to `goal` stores: its content under a new number."""
+    hooks = tuple(replace(hook, last_run=HookRun()) for hook in goal.hooks)
+    return replace(
+        goal,
+        number=number,
+        status=ReleaseStatus.UNKNOWN,
+        hooks=hooks,
+        first_deployed=newest.first_deployed if newest else goal.first_deployed,
+        deleted="",
+        rollback_revision=goal.number,
         apply_method=ApplyMethod.SERVER_SIDE,
     )
 

@@ -63,6 +63,8 @@ def steps(action: Action, parts: Parts) -> tuple[tuple[Step, ...], tuple[Step, .
             return _release(parts), (RunLocalHooks(event="postsync"), RunLocalHooks(event="cleanup"))
         case ActionKind.ROLLBACK:
             return _rollback(parts), ()
+        case ActionKind.TEST:
+            return tuple(_hooks(parts, HookEvent.TEST)), ()
         case _:
             assert_never(action.kind)
 

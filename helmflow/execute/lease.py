@@ -1,0 +1,224 @@
+"""Leases: one per release that is written, kept alive while it is, recognised as stale when its holder died."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from helmflow.core.clock import Clock, Deadline
+from helmflow.core.errors import ClusterError, HelmflowError, Mistake
+from helmflow.core.events import Emit, ObjectWaiting, Warned
+from helmflow.core.ids import ObjectRef, ReleaseId
+from helmflow.execute.cancel import CancelToken
+from helmflow.kube import errors
+from helmflow.kube.client import MERGE_PATCH, KubeClient
+from helmflow.kube.objects import KubeObject, at
+
+API: Final = "coordination.k8s.io/v1"
+POLL_S: Final = 0.25
+LOCK_TIMEOUT_S: Final = (
+    900.0  # how long another run is waited for: longer than Helm's own longest usual upgrade
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds a lease: a run of a process on a host."""
+
+    host: str
+    pid: int
+    run: str
+
+    @classmethod
+    def this_process(cls) -> Holder:
+        """A new run of this process."""
+        return cls(socket.gethostname(), os.getpid(), secrets.token_hex(4))
+
+    @classmethod
+    def parse(cls, text: str) -> Holder | None:
+        """What `str` wrote; None for somebody else's form."""
+        host, _, rest = text.rpartition("/")
+        pid, _, run = rest.partition("-")
+        return cls(host, int(pid), run) if host and pid.isdecimal() and run else None
+
+    def __str__(self) -> str:
+        return f"{self.host}/{self.pid}-{self.run}"
+
+    @property
+    def dead(self) -> bool:
+        """Whether this is certain: a process of this host that no longer runs."""
+        if self.host != socket.gethostname():
+            return False
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return True
+        except OSError:
+            return False
+        return False
+
+
+def lease_ref(namespace: str, release: str) -> ObjectRef:
+    """The lease of a release."""
+    return ObjectRef(API, "Lease", namespace, f"helmflow.{release}")
+
+
+def holder_of(lease: KubeObject) -> str:
+    """The identity written in a lease."""
+    return str(at(lease, "spec", "holderIdentity") or "")
+
+
+def is_stale(lease: KubeObject, clock: Clock) -> bool:
+    """Whether nobody can be at work any more: the holder is dead, or gone for good by the lease's own times.
+
+    Times are compared with ours only with a generous margin, because clocks differ; `hold` judges exactly.
+    """
+    holder = Holder.parse(holder_of(lease))
+    if holder is not None and holder.dead:
+        return True
+    renewed = _time(at(lease, "spec", "renewTime"))
+    duration = float(at(lease, "spec", "leaseDurationSeconds") or 0)
+    return renewed is not None and (clock.now() - renewed).total_seconds() > duration + 120.0
+
+
+@dataclass(slots=True)
+class LeaseKeeper:
+    """The leases of one run. A thread renews what is held; it ends with `close`."""
+
+    clock: Clock
+    cancel: CancelToken
+    duration_s: float
+    holder: Holder = field(default_factory=Holder.this_process)
+    _held: dict[ObjectRef, KubeClient] = field(default_factory=dict)
+    _guard: threading.Lock = field(default_factory=threading.Lock)
+    _done: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread | None = None
+
+    @contextmanager
+    def hold(self, client: KubeClient, namespace: str, release: ReleaseId, emit: Emit) -> Iterator[bool]:
+        """Hold the release's lease; gives whether somebody else was waited for, so that plans are made anew.
+
+        Where leases are forbidden, one warning says so and the release goes on without.
+        """
+        ref = lease_ref(namespace, release.name)
+        try:
+            waited = self._acquire(client, ref, release, emit)
+        except errors.Forbidden as forbidden:
+            emit(Warned(warning=_unlocked(forbidden), release=release))
+            yield False
+            return
+        with self._guard:
+            self._held[ref] = client
+            self._start()
+        try:
+            yield waited
+        finally:
+            with self._guard:
+                self._held.pop(ref, None)
+            with suppress(ClusterError):
+                client.delete(ref)
+
+    def close(self) -> None:
+        """Stop renewing."""
+        self._done.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _acquire(self, client: KubeClient, ref: ObjectRef, release: ReleaseId, emit: Emit) -> bool:
+        waited = False
+        deadline = Deadline(self.clock, LOCK_TIMEOUT_S)
+        seen, seen_at = "", 0.0
+        while True:
+            self.cancel.check()
+            try:
+                client.create(self._lease(ref, 0))
+                return waited
+            except errors.AlreadyExists:
+                lease = client.find(ref)
+            if lease is None:
+                continue
+            moment = f"{holder_of(lease)} {at(lease, 'spec', 'renewTime')}"
+            if moment != seen:
+                seen, seen_at = moment, self.clock.monotonic()
+            unchanged_s = self.clock.monotonic() - seen_at
+            holder = Holder.parse(holder_of(lease))
+            duration_s = float(at(lease, "spec", "leaseDurationSeconds") or 0)
+            if (holder is not None and holder.dead) or unchanged_s > duration_s:
+                if self._take_over(client, ref, lease):
+                    return True
+                continue
+            if not waited:
+                reason = f"another run holds this release: {holder_of(lease)}"
+                emit(ObjectWaiting(release=release, ref=ref, ready=False, reason=reason))
+            waited = True
+            if deadline.passed():
+                raise HelmflowError(
+                    f"another run still holds {release}: {holder_of(lease)}",
+                    error_id="release.locked",
+                    hint="wait until it is done",
+                )
+            self.cancel.wait(POLL_S)
+
+    def _take_over(self, client: KubeClient, ref: ObjectRef, lease: KubeObject) -> bool:
+        transitions = int(at(lease, "spec", "leaseTransitions") or 0) + 1
+        body = self._lease(ref, transitions)
+        body["metadata"]["resourceVersion"] = at(lease, "metadata", "resourceVersion")
+        try:
+            client.replace(body)
+        except (errors.Conflict, errors.NotFound):
+            return False
+        return True
+
+    def _lease(self, ref: ObjectRef, transitions: int) -> dict[str, Any]:
+        now = _micro_time(self.clock.now())
+        return {
+            "apiVersion": API,
+            "kind": "Lease",
+            "metadata": {"name": ref.name, "namespace": ref.namespace},
+            "spec": {
+                "holderIdentity": str(self.holder),
+                "leaseDurationSeconds": max(1, round(self.duration_s)),
+                "acquireTime": now,
+                "renewTime": now,
+                "leaseTransitions": transitions,
+            },
+        }
+
+    def _start(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._renew, name="helmflow-leases", daemon=True)
+            self._thread.start()
+
+    def _renew(self) -> None:
+        while not self._done.wait(self.duration_s / 3):
+            with self._guard:
+                held = dict(self._held)
+            body = {"spec": {"renewTime": _micro_time(self.clock.now())}}
+            for ref, client in held.items():
+                with suppress(ClusterError):
+                    client.patch(ref, MERGE_PATCH, body)
+
+
+def _unlocked(forbidden: ClusterError) -> Mistake:
+    return Mistake(
+        f"releases are not locked: {forbidden.message}",
+        "release.no-lease",
+        hint="allow create, get, update and delete of leases.coordination.k8s.io",
+    )
+
+
+def _micro_time(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _time(text: object) -> datetime | None:
+    from helmflow.helm.release.record import parse_time
+
+    return parse_time(str(text)) if text else None
