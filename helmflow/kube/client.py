@@ -276,8 +276,9 @@ class KubeClient:
         if grace_period_s is not None:
             options["gracePeriodSeconds"] = grace_period_s
         path = self.resource(ref.api_version, ref.kind).path(ref.namespace, ref.name)
-        query = (("dryRun", "All"),) if dry_run else ()
-        request = self._request("DELETE", path, options, query=query)
+        if dry_run:
+            options["dryRun"] = ["All"]  # in the body: with one, the server does not look at the query
+        request = self._request("DELETE", path, options, query=())
         gone = _Answer(200, {}, b"{}")
         answer = self._write(_verb("delete", dry_run), request, f"delete {ref}", _try_again, absent=gone)
         body = self._json(answer)
@@ -324,7 +325,8 @@ class KubeClient:
         more = [("tailLines", str(tail_lines))] if tail_lines is not None else []
         more += [("previous", "true")] if previous else []
         request = Request(method="GET", path=path, query=(*query, *more))
-        return self._read("get", request, f"logs of {pod}").body.decode("utf-8", "replace")
+        # asked once: a node that does not answer makes the API server fail, and the answer is wanted soon or not at all
+        return self._exchange("get", request, f"logs of {pod}").body.decode("utf-8", "replace")
 
     def follow_logs(self, pod: ObjectRef, container: str = "") -> Iterator[str]:
         """Lines as a container writes them, from its start until it ends."""

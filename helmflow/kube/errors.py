@@ -118,13 +118,19 @@ def from_status(http_status: int, headers: Mapping[str, str], body: bytes, *, as
     message = str(
         status.get("message") or body[:MAX_SHOWN].decode("utf-8", "replace").strip() or f"HTTP {http_status}"
     )
-    if len(message) > MAX_SHOWN:
-        message = f"{message[:MAX_SHOWN]}... ({len(message) - MAX_SHOWN} more characters)"
+    message = cut(message)
     reason = str(status.get("reason") or "")
     details = status.get("details")
     causes = _causes(details.get("causes") if isinstance(details, Mapping) else None)
     code = int(status.get("code") or http_status)
     return _build(code, reason, f"{asked}: {message}", causes, _retry_after(headers, details), typed=message)
+
+
+def cut(text: str) -> str:
+    """A long text without its middle: what is wrong stands at its beginning or at its end."""
+    if len(text) <= MAX_SHOWN:
+        return text
+    return f"{text[: MAX_SHOWN * 3 // 5]} ... {text[-MAX_SHOWN * 2 // 5 :]}"
 
 
 def _build(
@@ -225,7 +231,7 @@ def _causes(found: Any) -> tuple[Cause, ...]:
     if not isinstance(found, list):
         return ()
     return tuple(
-        Cause(str(c.get("reason") or ""), str(c.get("field") or ""), str(c.get("message") or ""))
+        Cause(str(c.get("reason") or ""), str(c.get("field") or ""), cut(str(c.get("message") or "")))
         for c in found
         if isinstance(c, Mapping)
     )

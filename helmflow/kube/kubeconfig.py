@@ -219,7 +219,7 @@ def _document(path: Path, *, required: bool) -> Mapping[str, Any] | None:
     except (OSError, UnicodeDecodeError) as cause:
         raise _broken(f"the kubeconfig {path} cannot be read: {cause}") from cause
     try:
-        parsed = yaml_dialect.load(text, name=str(path))
+        parsed = yaml_dialect.load(text)
     except ValueError as cause:
         raise _broken(f"the kubeconfig {path} is not valid: {cause}") from cause
     if parsed is None:

@@ -179,7 +179,7 @@ def test_another_uid_is_refused_and_is_no_immutable_field(client: KubeClient, na
         client.apply(wanted)
     assert refused.value.status in (409, 422)
     if isinstance(refused.value, errors.Invalid):
-        assert [cause.field for cause in refused.value.causes] == ["metadata.uid"]
+        assert {cause.field for cause in refused.value.causes} == {"metadata.uid"}
 
 
 def test_managed_fields_in_the_body_are_refused(client: KubeClient, namespace: str) -> None:
