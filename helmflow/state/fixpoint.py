@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from helmflow.core.errors import ConfigError, TemplateError
-from helmflow.core.source import SourceText, Span
+from helmflow.core.source import SourceText
 from helmflow.state.context import Context
 from helmflow.state.reading import Located, span_of
 
@@ -72,12 +72,10 @@ def _round(context: Context, spec: Spec, data: Mapping[str, Any], base: Any) -> 
     def render(text: str, *path: str | int) -> str:
         if "{{" not in text:
             return text
-        span = span_of(spec, *path)
-        source = SourceText(_where(spec, path), text)
         try:
-            return context.renderer.render(text, data, base, source)
+            return context.renderer.render(text, data, base, SourceText("", text))
         except TemplateError as error:
-            raise _failed(error, spec, path, text, span) from error
+            raise _failed(error, spec, path, text) from error
 
     out: Spec = {}
     for key in _TEXTS:
@@ -187,17 +185,13 @@ def _flag(text: str, key: str, spec: Spec) -> bool:
     return value
 
 
-def _where(spec: Spec, path: tuple[str | int, ...]) -> str:
-    span = span_of(spec, *path)
-    shown = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
-    return f"{span}: {shown[1:]}" if span else shown[1:]
-
-
-def _failed(
-    error: TemplateError, spec: Spec, path: tuple[str | int, ...], text: str, span: Span | None
-) -> TemplateError:
+def _failed(error: TemplateError, spec: Spec, path: tuple[str | int, ...], text: str) -> TemplateError:
     shown = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
     message = f'failed executing template expressions in release "{spec.get("name", "")}"{shown} = "{text}": {error}'
     return TemplateError(
-        message, error_id=error.error_id, span=span or error.span, hint=error.hint, frames=error.frames
+        message,
+        error_id=error.error_id,
+        span=span_of(spec, *path) or error.span,
+        hint=error.hint,
+        frames=error.frames,
     )

@@ -42,7 +42,14 @@ class Need:
 
     id: ReleaseId
     until: NeedUntil = NeedUntil.DEPLOYED
-    span: Span | None = field(default=None, compare=False)
+    written: tuple[Mapping[str, Json], int] | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def span(self) -> Span | None:
+        """Where it is written; looked up only when somebody asks."""
+        from helmflow.state.reading import span_of
+
+        return span_of(self.written[0], "needs", self.written[1]) if self.written else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

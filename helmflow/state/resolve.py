@@ -263,7 +263,8 @@ class _Resolver:
         context = spec.get("kubeContext") or self.loaded.env.kube_context
         installed = spec.get("installed", True)
         condition = spec.get("condition", "")
-        enabled = conditions.enabled(condition, self.loaded.values, span_of(spec, "condition") or span)
+        where = span_of(spec, "condition") if condition else None
+        enabled = conditions.enabled(condition, self.loaded.values, where or span)
         wanted = Presence.PRESENT if installed else Presence.ABSENT
         defaults = self.loaded.spec.get("helmDefaults") or {}
         return Release(
@@ -301,7 +302,7 @@ class _Resolver:
             text = need["release"] if isinstance(need, dict) else need
             until = NeedUntil(need.get("until", "deployed")) if isinstance(need, dict) else NeedUntil.DEPLOYED
             full = need_id(text, spec.get("namespace", ""), context)
-            found.append(Need(full, until, span_of(spec, "needs", index)))
+            found.append(Need(full, until, (spec, index)))
         return tuple(found)
 
     def sources(self, spec: Spec) -> ValuesSources:
