@@ -185,10 +185,7 @@ def floor(value: Any) -> float:
 def round_to(value: Any, places: int, *round_on: float) -> float:
     """Up from `round_on` on, down below; negative numbers therefore mostly go down."""
     threshold = round_on[0] if round_on else 0.5
-    try:
-        power = math.pow(10, places)
-    except OverflowError:
-        power = math.inf
+    power = _power_of_ten(places)
     digits = power * to_float(value)
     fraction = math.nan if math.isinf(digits) else math.modf(digits)[0]
     whole = _whole(math.ceil if fraction >= threshold else math.floor, digits)
@@ -285,6 +282,30 @@ def _extreme(pick: Callable[[list[float]], float], dominant: float, numbers: lis
         signs = [math.copysign(1.0, number) for number in numbers if number == 0]
         return math.copysign(0.0, pick(signs))
     return found
+
+
+def _power_of_ten(places: int) -> float:
+    """math.Pow(10, places): Go multiplies squares, so powers past 22 differ from the C library's."""
+    if abs(places) > 400:
+        return math.inf if places > 0 else 0.0
+    square, square_exponent = math.frexp(10.0)
+    product, exponent, left = 1.0, 0, abs(places)
+    while left:
+        if left & 1:
+            product *= square
+            exponent += square_exponent
+        square *= square
+        square_exponent <<= 1
+        if square < 0.5:
+            square += square
+            square_exponent -= 1
+        left >>= 1
+    if places < 0:
+        product, exponent = 1 / product, -exponent
+    try:
+        return math.ldexp(product, exponent)
+    except OverflowError:
+        return math.inf
 
 
 def _whole(rounding: Callable[[float], int], number: float) -> float:

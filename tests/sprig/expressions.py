@@ -300,9 +300,7 @@ def _decimals(source: Random) -> tuple[str, dict[str, Any]]:
 
 def _roundings(source: Random) -> tuple[str, dict[str, Any]]:
     threshold = source.choice(("", "0.3", "0.9", "0.5", "1.0", "0.0"))
-    template = (
-        f"{{{{ round .x {source.randrange(-3, 8)} {threshold} }}}} {{{{ ceil .x }}}} {{{{ floor .x }}}}"
-    )
+    template = f"{{{{ round .x {source.choice((source.randrange(-3, 8), source.randrange(-330, 330)))} {threshold} }}}} {{{{ ceil .x }}}} {{{{ floor .x }}}}"
     return template, {"x": _float(source)}
 
 
