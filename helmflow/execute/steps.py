@@ -49,6 +49,8 @@ _OPERATIONS = {
 
 def run_step(step: Step, bench: Bench, error: str | None = None) -> None:
     """Carry out one step, between its events. `error` is what failed before, for hooks that run all the same."""
+    if isinstance(step, RunLocalHooks) and not _has_hooks(step, bench):
+        return
     clock = bench.tools.clock
     started = clock.monotonic()
     name = type(step).__name__
@@ -83,6 +85,10 @@ def _run(step: Step, bench: Bench, error: str | None) -> None:
             _delete_revisions(bench)
         case _:
             assert_never(step)
+
+
+def _has_hooks(step: RunLocalHooks, bench: Bench) -> bool:
+    return any(step.event in hook.events for hook in bench.plan.release.local_hooks)
 
 
 def _detail(step: Step) -> str:
@@ -298,6 +304,9 @@ def _delete_revisions(bench: Bench) -> None:
     name = bench.plan.owner.name
     for revision in bench.store.history(name):
         bench.store.delete(name, revision.number)
+    if bench.revision is not None:
+        description = "Uninstallation complete"
+        bench.revision = replace(bench.revision, status=ReleaseStatus.UNINSTALLED, description=description)
 
 
 def _raise_first(answers: Iterable[object]) -> None:
