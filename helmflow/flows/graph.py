@@ -26,6 +26,7 @@ def graph(options: RunOptions, emit: Emit, given: Session | None = None) -> tupl
     """Every node of the selected releases: a release waits for its chart and its needs, a chart for its repository."""
     with session_for(options, emit, given) as session:
         chosen = prepare.choose(session, prepare.load(session, "graph"))
+    several = len({release.context for release in chosen.releases}) > 1
     nodes: dict[str, GraphNode] = {}
     for release in chosen.releases:
         _add_chart(nodes, release)
@@ -34,7 +35,7 @@ def graph(options: RunOptions, emit: Emit, given: Session | None = None) -> tupl
         nodes[key] = GraphNode(
             key=key,
             kind="release",
-            label=str(release.id),
+            label=str(release.id if several else release.id._replace(context="")),
             detail="" if release.installed else "not installed",
             needs=(f"chart {release.chart}", *needs),
         )

@@ -17,7 +17,7 @@ from helmflow.state.values import CommandValues
 def listing(options: RunOptions, emit: Emit, *, output: str = "", given: Session | None = None) -> str:
     """The releases of the files as a table or, with output "json", as Helmfile's array."""
     with session_for(options, emit, given) as session:
-        desired = prepare.load(session, "list", need_releases=False)
+        desired = prepare.load(session, "list")
     return views.list_json(desired) if output == "json" else views.list_table(desired)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, assert_never
 
 from helmflow.core import events
 from helmflow.core.ids import ReleaseId
 from helmflow.ui import error_view
-from helmflow.ui.text import duration, sanitize
+from helmflow.ui.text import duration, namer, sanitize
 from helmflow.ui.theme import STYLE_OF_OUTCOME
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class LiveReporter:
 
         self._console = console
         self._rows: dict[ReleaseId, _Row] = {}
+        self._name: Callable[[ReleaseId], str] = str
         self._total = 0
         self._ended = 0
         self._live = Live(console=console, refresh_per_second=8, transient=True, get_renderable=self._table)
@@ -47,6 +49,7 @@ class LiveReporter:
         match event:
             case events.RunStarted():
                 self._total = len(event.releases)
+                self._name = namer(event.releases)
                 self._print(f"{event.command} on {event.cluster}, environment {event.environment}")
                 if not self._running:
                     self._live.start()
@@ -69,7 +72,9 @@ class LiveReporter:
                     "" if event.ready else sanitize(event.reason)
                 )
             case events.PodLog():
-                self._print(f"{event.release} {event.pod}/{event.container}: {sanitize(event.line)}")
+                self._print(
+                    f"{self._name(event.release)} {event.pod}/{event.container}: {sanitize(event.line)}"
+                )
             case events.LocalHookOutput():
                 self._print(f"hook {event.hook_event}: {sanitize(event.line)}")
             case events.ReleaseFinished():
@@ -95,7 +100,7 @@ class LiveReporter:
         why = f"  {sanitize(event.reason)}" if event.reason else ""
         took = f" in {duration(event.seconds)}" if event.seconds else ""
         self._print(
-            f"[{self._ended}/{max(self._total, self._ended)}] {event.release} {event.action} {event.outcome}{took}{why}",
+            f"[{self._ended}/{max(self._total, self._ended)}] {self._name(event.release)} {event.action} {event.outcome}{took}{why}",
             STYLE_OF_OUTCOME.get(event.outcome, "dim"),
         )
 
@@ -118,7 +123,7 @@ class LiveReporter:
             ready = sum(not reason for reason in row.objects.values())
             blocking = next((f"{ref}: {why}" for ref, why in sorted(row.objects.items()) if why), "")
             table.add_row(
-                Text(str(release)),
+                Text(self._name(release)),
                 Text(f"{row.state} {row.step}".strip()),
                 Text(f"{ready}/{len(row.objects)}" if row.objects else ""),
                 Text(duration(time.monotonic() - row.since)),

@@ -10,7 +10,7 @@ from typing import IO, Final, assert_never
 from helmflow.core import events
 from helmflow.core.ids import ReleaseId
 from helmflow.ui import error_view
-from helmflow.ui.text import duration, indented, plural, sanitize
+from helmflow.ui.text import duration, namer, plural, sanitize
 from helmflow.ui.theme import STYLE_OF_OUTCOME, Theme
 
 HEARTBEAT_S: Final = 30.0
@@ -45,6 +45,7 @@ class PlainReporter:
         self._quiet = quiet
         self._verbose = verbose
         self._monotonic = monotonic
+        self._name: Callable[[ReleaseId], str] = str
         self._total = 0
         self._ended = 0
         self._started: dict[ReleaseId, float] = {}
@@ -72,21 +73,25 @@ class PlainReporter:
                 how = "cached" if event.cached else f"fetched in {duration(event.seconds)}"
                 self._detail(f"chart={event.chart} version={event.version} {how}")
             case events.ReleaseRendered():
-                self._detail(f"Rendered release={event.release}: {plural(event.documents, 'document')}")
+                self._detail(
+                    f"Rendered release={self._name(event.release)}: {plural(event.documents, 'document')}"
+                )
             case events.ReleasePlanned():
                 self._planned(event)
             case events.ReleaseStarted():
                 self._release_started(event)
             case events.StepStarted():
-                self._detail(f"{event.release}: {event.step} {event.detail}".rstrip())
+                self._detail(f"{self._name(event.release)}: {event.step} {event.detail}".rstrip())
             case events.StepFinished():
-                self._detail(f"{event.release}: {event.step} done in {duration(event.seconds)}")
+                self._detail(f"{self._name(event.release)}: {event.step} done in {duration(event.seconds)}")
             case events.ObjectApplied():
-                self._detail(f"{event.release}: {event.ref} {event.operation}")
+                self._detail(f"{self._name(event.release)}: {event.ref} {event.operation}")
             case events.ObjectWaiting():
                 self._waiting(event)
             case events.PodLog():
-                self._say(f"{event.release}: {event.pod}/{event.container}: {sanitize(event.line)}")
+                self._say(
+                    f"{self._name(event.release)}: {event.pod}/{event.container}: {sanitize(event.line)}"
+                )
             case events.LocalHookOutput():
                 self._say(f"hook[{event.hook_event}]: {sanitize(event.line)}")
             case events.ReleaseFinished():
@@ -104,6 +109,7 @@ class PlainReporter:
 
     def _run_started(self, event: events.RunStarted) -> None:
         self._total = len(event.releases)
+        self._name = namer(event.releases)
         self._say(
             f"{event.command}: cluster={event.cluster}, environment={event.environment},"
             f" {plural(self._total, 'release')}"
@@ -123,7 +129,7 @@ class PlainReporter:
             if count
         )
         self._detail(
-            f"Planned release={event.release}: {event.action} ({event.reason}){': ' if counts else ''}{counts}"
+            f"Planned release={self._name(event.release)}: {event.action} ({event.reason}){': ' if counts else ''}{counts}"
         )
 
     def _release_started(self, event: events.ReleaseStarted) -> None:
@@ -140,7 +146,7 @@ class PlainReporter:
             return
         if blocked.get(str(event.ref)) != event.reason:
             blocked[str(event.ref)] = event.reason
-            self._detail(f"{event.release}: waiting for {event.ref}: {sanitize(event.reason)}")
+            self._detail(f"{self._name(event.release)}: waiting for {event.ref}: {sanitize(event.reason)}")
 
     def _release_finished(self, event: events.ReleaseFinished) -> None:
         self._ended += 1
@@ -155,9 +161,9 @@ class PlainReporter:
         if event.reason:
             words += f": {sanitize(event.reason)}"
         if event.because_of is not None:
-            words += f" (because of {event.because_of})"
+            words += f" (because of {self._name(event.because_of)})"
         line = self._theme.paint(
-            f"[{self._ended}/{max(self._total, self._ended)}] {event.release} {words}",
+            f"[{self._ended}/{max(self._total, self._ended)}] {self._name(event.release)} {words}",
             STYLE_OF_OUTCOME.get(event.outcome, "dim"),
         )
         if event.outcome == "failed":
@@ -178,7 +184,7 @@ class PlainReporter:
         why = "; ".join(reasons[:3]) or "working"
         more = f" and {len(reasons) - 3} more" if len(reasons) > 3 else ""
         elapsed = duration(self._monotonic() - since)
-        return f"[{self._ended}/{self._total}] {release} waiting {elapsed}  {why}{more}"
+        return f"[{self._ended}/{self._total}] {self._name(release)} waiting {elapsed}  {why}{more}"
 
     def _detail(self, line: str) -> None:
         if self._verbose:
@@ -191,8 +197,3 @@ class PlainReporter:
     def _write(self, text: str) -> None:
         self._stream.write(text + "\n")
         self._stream.flush()
-
-
-def failure_block(mistake_text: str) -> str:
-    """A failure's evidence below its line."""
-    return indented(mistake_text, "    ")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from helmflow.plan.model import ActionKind, ChangeKind, Plan, ReleasePlan
 from helmflow.ui import diff_view
-from helmflow.ui.text import columns, plural, sanitize
+from helmflow.ui.text import columns, namer, plural, sanitize
 from helmflow.ui.theme import Theme
 
 _STYLES = {
@@ -32,9 +32,13 @@ def render(plan: Plan, theme: Theme, *, context: int = -1) -> str:
 def summary(plan: Plan, theme: Theme) -> Iterator[str]:
     """One row per release that is not kept, and one line of counts."""
     yield f"Plan for {plan.cluster}, environment {plan.environment}"
+    name = namer(release.id for release in plan.releases)
     shown = [release for release in plan.releases if release.action.kind is not ActionKind.KEEP]
     if shown:
-        rows = [("RELEASE", "ACTION", "OBJECTS", "WHY"), *(_row(release) for release in shown)]
+        rows = [
+            ("RELEASE", "ACTION", "OBJECTS", "WHY"),
+            *(_row(release, name(release.id)) for release in shown),
+        ]
         header, *body = columns(rows)
         yield theme.paint(header, "bold")
         for release, line in zip(shown, body, strict=True):
@@ -46,11 +50,11 @@ def summary(plan: Plan, theme: Theme) -> Iterator[str]:
         yield f"{plural(kept, 'release')} unchanged{note}"
 
 
-def _row(release: ReleasePlan) -> tuple[str, ...]:
+def _row(release: ReleasePlan, name: str) -> tuple[str, ...]:
     created = release.count(ChangeKind.CREATE)
     changed = release.count(ChangeKind.UPDATE, ChangeKind.REPLACE, ChangeKind.ADOPT)
     deleted = release.count(ChangeKind.DELETE)
     objects = " ".join(
         f"{sign}{count}" for sign, count in (("+", created), ("~", changed), ("-", deleted)) if count
     )
-    return str(release.id), release.action.kind.value, objects or "-", sanitize(release.action.reason)
+    return name, release.action.kind.value, objects or "-", sanitize(release.action.reason)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from helmflow.core.errors import ConfigError
+from helmflow.core.ids import ReleaseId
 from helmflow.execute.report import Outcome, ReleaseReport, RunReport, TestResult
 from helmflow.ui import error_view
-from helmflow.ui.text import columns, duration, indented, plural, sanitize
+from helmflow.ui.text import columns, duration, indented, namer, plural, sanitize
 from helmflow.ui.theme import STYLE_OF_OUTCOME, Theme
+
+Name = Callable[[ReleaseId], str]
 
 _STATES = {
     Outcome.UNCHANGED: "unchanged",
@@ -21,37 +24,40 @@ _STATES = {
 def render(report: RunReport, theme: Theme, *, notes: bool = True) -> str:
     """The summary: notes first, then one row per release, then failures and one line of counts."""
     lines: list[str] = []
+    name = namer(release.id for release in report.releases)
     if notes:
-        lines.extend(_notes(report))
-    lines.extend(_table(report, theme))
-    for release in report.releases:
-        if release.kept:
-            lines.append(f"kept by {release.id}: " + ", ".join(str(ref) for ref in release.kept))
+        lines.extend(_notes(report, name))
+    lines.extend(_table(report, theme, name))
+    lines.extend(
+        f"kept by {name(release.id)}: " + ", ".join(str(ref) for ref in release.kept)
+        for release in report.releases
+        if release.kept
+    )
     for failed in report.having(Outcome.FAILED):
-        lines.extend(_failure(failed, theme))
+        lines.extend(_failure(failed, theme, name))
     lines.append(_counts(report))
     return "\n".join(lines)
 
 
-def _notes(report: RunReport) -> Iterator[str]:
+def _notes(report: RunReport, name: Name) -> Iterator[str]:
     for release in report.having(Outcome.DONE):
         if release.notes.strip():
-            yield f"NOTES of {release.id}:"
+            yield f"NOTES of {name(release.id)}:"
             yield indented(sanitize(release.notes.strip("\n")))
             yield ""
 
 
-def _table(report: RunReport, theme: Theme) -> Iterator[str]:
+def _table(report: RunReport, theme: Theme, name: Name) -> Iterator[str]:
     if not report.releases:
         return
     rows = [("RELEASE", "STATE", "REVISION", "DURATION", "WHY")]
     rows.extend(
         (
-            str(release.id),
+            name(release.id),
             _state(release),
             str(release.revision or "-"),
             duration(release.seconds) if release.seconds else "-",
-            _why(release),
+            _why(release, name),
         )
         for release in report.releases
     )
@@ -65,15 +71,15 @@ def _state(release: ReleaseReport) -> str:
     return _STATES.get(release.outcome) or release.status or release.action
 
 
-def _why(release: ReleaseReport) -> str:
+def _why(release: ReleaseReport, name: Name) -> str:
     words = sanitize(release.reason).split("\n")[0][:160]
-    return f"{words} (because of {release.because_of})" if release.because_of else words
+    return f"{words} (because of {name(release.because_of)})" if release.because_of else words
 
 
-def _failure(release: ReleaseReport, theme: Theme) -> Iterator[str]:
+def _failure(release: ReleaseReport, theme: Theme, name: Name) -> Iterator[str]:
     yield ""
     where = f" in {release.failed_step}" if release.failed_step else ""
-    yield theme.paint(f"{release.id} failed{where}", "red")
+    yield theme.paint(f"{name(release.id)} failed{where}", "red")
     if release.failure is not None:
         failure = release.failure
         error = ConfigError(failure.message, error_id=failure.error_id, span=failure.span, hint=failure.hint)

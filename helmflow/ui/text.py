@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+
+from helmflow.core.ids import ReleaseId
 
 # CSI, OSC and the two-byte escapes; what remains of control characters goes one by one.
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
@@ -21,6 +23,13 @@ def duration(seconds: float) -> str:
         return f"{seconds:.1f}s"
     whole = round(seconds)
     return f"{whole}s" if whole < 100 else f"{whole // 60}m{whole % 60:02d}s"
+
+
+def namer(releases: Iterable[ReleaseId]) -> Callable[[ReleaseId], str]:
+    """How releases are called among `releases`: with their kube context only where there are several contexts."""
+    if len({release.context for release in releases}) > 1:
+        return str
+    return lambda release: str(release._replace(context=""))
 
 
 def plural(count: int, word: str) -> str:
