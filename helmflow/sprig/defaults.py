@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from helmflow.gotemplate.functions import FunctionError, function, table
+from helmflow.gotemplate.functions import Function, FunctionError, function, table
 from helmflow.sprig.conversion import is_empty
 
 
@@ -14,11 +14,6 @@ def default(fallback: Any, *given: Any) -> Any:
         return fallback
     value = given[0]
     return value if value or not is_empty(value) else fallback
-
-
-@function("empty", "any", returns="bool")
-def empty(given: Any) -> bool:
-    return is_empty(given)
 
 
 @function("coalesce", "...any")
@@ -49,4 +44,12 @@ def fail(message: str) -> str:
     raise FunctionError(message)
 
 
-FUNCTIONS = table(fail, default, empty, coalesce, all_given, any_given, ternary)
+FUNCTIONS = table(
+    default,
+    Function("empty", is_empty, ("any",), returns="bool"),
+    coalesce,
+    all_given,
+    any_given,
+    ternary,
+    fail,
+)

@@ -10,8 +10,7 @@ from helmflow.gotemplate.values import type_of
 from helmflow.sprig.conversion import is_empty, strval
 
 Dict = dict[str, Any]
-MaybeDict = Dict | None
-"""A parameter of map type: a literal nil arrives as None and reads like an empty map."""
+_PLAIN = frozenset((str, float, int, bool, type(None)))
 
 
 class MergeConflict(Exception):
@@ -29,54 +28,50 @@ def new_dict(*items: Any) -> Dict:
 
 
 @function("get", "map[string]any", "string")
-def get(mapping: MaybeDict, key: str) -> Any:
-    return mapping.get(key, "") if mapping is not None else ""
+def get(mapping: Dict, key: str) -> Any:
+    return mapping.get(key, "")
 
 
 @function("set", "map[string]any", "string", "any", returns="map[string]any")
-def set_key(mapping: MaybeDict, key: str, value: Any) -> Dict:
-    if mapping is None:
-        raise FunctionError("assignment to entry in nil map")
+def set_key(mapping: Dict, key: str, value: Any) -> Dict:
     mapping[key] = value
     return mapping
 
 
 @function("unset", "map[string]any", "string", returns="map[string]any")
-def unset(mapping: MaybeDict, key: str) -> Dict:
-    if mapping is None:
-        return {}
+def unset(mapping: Dict, key: str) -> Dict:
     mapping.pop(key, None)
     return mapping
 
 
 @function("hasKey", "map[string]any", "string", returns="bool")
-def has_key(mapping: MaybeDict, key: str) -> bool:
-    return mapping is not None and key in mapping
+def has_key(mapping: Dict, key: str) -> bool:
+    return key in mapping
 
 
 @function("pluck", "string", "...map[string]any", returns="[]any")
-def pluck(key: str, *mappings: MaybeDict) -> list[Any]:
-    return [mapping[key] for mapping in mappings if mapping and key in mapping]
+def pluck(key: str, *mappings: Dict) -> list[Any]:
+    return [mapping[key] for mapping in mappings if key in mapping]
 
 
 @function("keys", "...map[string]any", returns="[]string", random=True)
-def keys(*mappings: MaybeDict) -> StringSlice:
-    return StringSlice(key for mapping in mappings for key in mapping or ())
+def keys(*mappings: Dict) -> StringSlice:
+    return StringSlice(key for mapping in mappings for key in mapping)
 
 
 @function("values", "map[string]any", returns="[]any", random=True)
-def values(mapping: MaybeDict) -> list[Any]:
-    return list(mapping.values()) if mapping else []
+def values(mapping: Dict) -> list[Any]:
+    return list(mapping.values())
 
 
 @function("pick", "map[string]any", "...string", returns="map[string]any")
-def pick(mapping: MaybeDict, *wanted: str) -> Dict:
-    return {key: mapping[key] for key in wanted if key in mapping} if mapping else {}
+def pick(mapping: Dict, *wanted: str) -> Dict:
+    return {key: mapping[key] for key in wanted if key in mapping}
 
 
 @function("omit", "map[string]any", "...string", returns="map[string]any")
-def omit(mapping: MaybeDict, *unwanted: str) -> Dict:
-    return {key: value for key, value in mapping.items() if key not in unwanted} if mapping else {}
+def omit(mapping: Dict, *unwanted: str) -> Dict:
+    return {key: value for key, value in mapping.items() if key not in unwanted}
 
 
 @function("dig", "...any")
@@ -99,22 +94,22 @@ def dig(*steps: Any) -> Any:
 
 
 @function("merge", "map[string]any", "...map[string]any")
-def merge(target: MaybeDict, *sources: MaybeDict) -> Any:
+def merge(target: Dict, *sources: Dict) -> Any:
     return _merged_or_empty(target, sources, _fill)
 
 
 @function("mergeOverwrite", "map[string]any", "...map[string]any")
-def merge_overwrite(target: MaybeDict, *sources: MaybeDict) -> Any:
+def merge_overwrite(target: Dict, *sources: Dict) -> Any:
     return _merged_or_empty(target, sources, _overwrite)
 
 
 @function("mustMerge", "map[string]any", "...map[string]any")
-def must_merge(target: MaybeDict, *sources: MaybeDict) -> Any:
+def must_merge(target: Dict, *sources: Dict) -> Any:
     return _merged(target, sources, _fill)
 
 
 @function("mustMergeOverwrite", "map[string]any", "...map[string]any")
-def must_merge_overwrite(target: MaybeDict, *sources: MaybeDict) -> Any:
+def must_merge_overwrite(target: Dict, *sources: Dict) -> Any:
     return _merged(target, sources, _overwrite)
 
 
@@ -126,13 +121,14 @@ def deep_copy(value: Any) -> Any:
 
 
 def _copied(value: Any) -> Any:
+    kind = type(value)
+    if kind is dict:
+        return {key: item if type(item) in _PLAIN else _copied(item) for key, item in value.items()}
+    if kind is list:
+        return [item if type(item) in _PLAIN else _copied(item) for item in value]
     if isinstance(value, dict):
-        pairs = {key: _copied(item) for key, item in value.items()}
-        return pairs if type(value) is dict else type(value)(pairs)
-    if isinstance(value, list):
-        items = [_copied(item) for item in value]
-        return items if type(value) is list else type(value)(items)
-    return value
+        return kind({key: _copied(item) for key, item in value.items()})
+    return kind(map(_copied, value)) if isinstance(value, list) else value
 
 
 def _conversion(found: Any, wanted: str) -> FunctionError:
@@ -140,26 +136,24 @@ def _conversion(found: Any, wanted: str) -> FunctionError:
     return FunctionError(f"interface conversion: interface {{}} is {name}, not {wanted}")
 
 
-def _merged_or_empty(target: MaybeDict, sources: tuple[MaybeDict, ...], into: Any) -> Any:
+def _merged_or_empty(target: Dict, sources: tuple[Dict, ...], into: Any) -> Any:
     try:
         return _merged_all(target, sources, into)
     except MergeConflict:
         return ""
 
 
-def _merged(target: MaybeDict, sources: tuple[MaybeDict, ...], into: Any) -> Dict:
+def _merged(target: Dict, sources: tuple[Dict, ...], into: Any) -> Dict:
     try:
         return _merged_all(target, sources, into)
     except MergeConflict as conflict:
         raise FunctionError(str(conflict)) from None
 
 
-def _merged_all(target: MaybeDict, sources: tuple[MaybeDict, ...], into: Any) -> Dict:
-    merged = {} if target is None else target
+def _merged_all(target: Dict, sources: tuple[Dict, ...], into: Any) -> Dict:
     for source in sources:
-        if source:
-            into(merged, source)
-    return merged
+        into(target, source)
+    return target
 
 
 def _fill(target: Dict, source: Dict) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +9,6 @@ from helmflow.core import go_json
 from helmflow.gotemplate.functions import Function, FunctionError, function, table
 from helmflow.sprig.conversion import to_bytes, to_text
 
-_BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?", re.ASCII)
 _BASE64_LETTERS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
 _BASE32_LETTERS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")
 _PAD = 0x3D
@@ -108,9 +106,10 @@ def decode_base64(text: str) -> bytes:
     """base64.StdEncoding.DecodeString; CorruptInput with Go's position of the fault."""
     from binascii import a2b_base64
 
-    if not _BASE64.fullmatch(text):
-        text = _checked_base64(to_bytes(text))
-    return a2b_base64(text)
+    try:
+        return a2b_base64(text, strict_mode=True)
+    except ValueError:
+        return a2b_base64(_checked_base64(to_bytes(text)))
 
 
 def _checked_base64(data: bytes) -> str:
@@ -198,7 +197,7 @@ def _hex_digest(algorithm: str) -> Callable[[str], str]:
     def digest(text: str) -> str:
         import hashlib
 
-        return hashlib.new(algorithm, to_bytes(text)).hexdigest()
+        return str(getattr(hashlib, algorithm)(to_bytes(text)).hexdigest())
 
     return digest
 

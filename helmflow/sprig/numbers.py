@@ -37,8 +37,10 @@ def to_int64(value: Any) -> int:
     if isinstance(value, int):
         return value if _MIN <= value <= _MAX else wrapped(value)
     if isinstance(value, float):
+        if -9e18 < value < 9e18:
+            return int(value)
         # What no int64 holds becomes the smallest one on amd64.
-        return int(value) if -9.3e18 < value < 9.2233720368547758e18 and value >= _MIN else _MIN
+        return int(value) if _MIN <= value < -_MIN else _MIN
     if isinstance(value, str):
         return _parse_integer(value)
     return 0
@@ -233,6 +235,8 @@ def _steps(name: str, start: int, stop: int, step: int) -> IntSlice:
 
 
 def _parse_integer(text: str) -> int:
+    if len(text) < 19 and text.isascii() and text.isdigit() and (text[0] != "0" or len(text) == 1):
+        return int(text)
     if text.endswith("0"):
         head, dot, zeros = text.rpartition(".")
         if dot and not zeros.strip("0"):

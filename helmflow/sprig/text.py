@@ -111,7 +111,11 @@ def quote(*values: Any) -> str:
         value = values[0]
         if value is None:
             return ""
-        return go_quote(value if type(value) is str else strval(value))
+        text = value if type(value) is str else strval(value)
+        # Most texts need no escape: printable ASCII without the two characters that always do.
+        if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:
+            return f'"{text}"'
+        return go_quote(text)
     return " ".join([go_quote(strval(value)) for value in values if value is not None])
 
 
@@ -143,7 +147,7 @@ def to_strings(value: Any) -> StringSlice:
 @function("join", "string", "any", returns="string")
 def join(separator: str, values: Any) -> str:
     parts = strings_of(values)
-    check_text("join", len(parts) * len(separator))
+    check_text("join", len(parts) * len(separator) + sum(map(len, parts)))
     return separator.join(parts)
 
 

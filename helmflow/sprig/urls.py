@@ -62,14 +62,11 @@ def url_parse(text: str) -> dict[str, Any]:
 
 
 @function("urlJoin", "map[string]any", returns="string")
-def url_join(parts: dict[str, Any] | None) -> str:
+def url_join(parts: dict[str, Any]) -> str:
     url = Url(
-        **{
-            name: _text(parts or {}, name)
-            for name in ("scheme", "host", "path", "query", "opaque", "fragment")
-        },
+        **{name: _text(parts, name) for name in ("scheme", "host", "path", "query", "opaque", "fragment")},
     )
-    userinfo = _text(parts or {}, "userinfo")
+    userinfo = _text(parts, "userinfo")
     has_user = bool(userinfo)
     if has_user:
         try:
