@@ -149,7 +149,8 @@ class _Processing:
                     self._warn(f"import-values: {dependency.name} has no table {child}")
                 else:
                     found = coalesce.merge_tables(found, _nested(parent, table))
-        values = coalesce.merge_tables(coalesce.copied(seen), found) if found else seen
+        # copied even where nothing is imported: the maps inside globals are shared until then
+        values = coalesce.merge_tables(coalesce.copied(seen), found)
         return replace(chart, metadata=replace(chart.metadata, dependencies=tuple(normalised)), values=values)
 
 

@@ -62,7 +62,7 @@ class BuildInfo(GoObject):
         }
 
 
-class VersionSet(StringSlice):
+class VersionSet(StringSlice, GoObject):
     """.Capabilities.APIVersions."""
 
     go_type: ClassVar[str] = "common.VersionSet"

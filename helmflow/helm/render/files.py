@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 
 from helmflow.core import yaml_dialect
 from helmflow.gotemplate.functions import Function, FunctionError, table
-from helmflow.gotemplate.gotypes import StringSlice
+from helmflow.gotemplate.gotypes import GoObject, StringSlice
 from helmflow.helm.chart.model import ChartFile
 from helmflow.helm.render.glob import BadGlob, compile_glob
 
 
-class Files(dict[str, bytes]):
+class Files(dict[str, bytes], GoObject):
     """Go's `engine.files`: file names to bytes; a missing name is empty bytes. Shared by renders, never changed."""
 
     go_type: ClassVar[str] = "engine.files"

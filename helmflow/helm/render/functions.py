@@ -12,6 +12,7 @@ from helmflow.core import go_json, yaml_dialect
 from helmflow.core.limits import MAX_INCLUDE_DEPTH, MAX_TPL_DEPTH
 from helmflow.gotemplate.errors import ExecError, ParseError
 from helmflow.gotemplate.functions import Function, FunctionError, function, table
+from helmflow.gotemplate.gotypes import NamedMap
 from helmflow.gotemplate.templates import TemplateSet
 from helmflow.helm.chart.behaviour import HELM_4, Behaviour
 
@@ -37,7 +38,21 @@ def static_functions(behaviour: Behaviour = HELM_4) -> Mapping[str, Function]:
     own = dict(_CONVERSIONS)
     if not behaviour.must_yaml_functions:
         del own["mustToYaml"], own["mustToToml"]
-    return MappingProxyType({**sprig(), **own})
+    merging = {name: replace(sprig()[name], call=_plain(sprig()[name].call)) for name in _MERGING}
+    return MappingProxyType({**sprig(), **merging, **own})
+
+
+_MERGING: Final = ("merge", "mergeOverwrite", "mustMerge", "mustMergeOverwrite")
+
+
+def _plain(call: Callable[..., Any]) -> Callable[..., Any]:
+    """Go passes .Values on as a plain map, and that is what merging gives back, changed in place."""
+
+    def merging(*arguments: Any) -> Any:
+        merged = call(*arguments)
+        return dict(merged) if isinstance(merged, NamedMap) else merged
+
+    return merging
 
 
 class Run:
