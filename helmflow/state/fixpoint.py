@@ -132,11 +132,10 @@ def _template_keys(entry: Any) -> bool:
 
 
 def _set_template(entry: Spec, index: int, render: Callable[..., str]) -> Spec:
-    out = {
-        key: render(entry[key], "setTemplate", index, key)
-        for key in ("name", "value", "file")
-        if key in entry
-    }
+    out: Spec = {}
+    for key in ("name", "value", "file"):
+        if key in entry:
+            out[key] = render(entry[key], "setTemplate", index, key)
     if entry.get("values"):
         out["values"] = [
             render(item, "setTemplate", index, "values", i) if isinstance(item, str) else item

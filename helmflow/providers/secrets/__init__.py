@@ -1,0 +1,1 @@
+"""Who decrypts secret files: sops."""

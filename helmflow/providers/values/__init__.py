@@ -1,0 +1,1 @@
+"""Who answers ref+scheme:// references: files, commands, sops, Kubernetes, Vault and cloud secret stores."""
