@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from helmflow.cli.exit_codes import ExitCode
 from helmflow.cli.flags import Flag
-from helmflow.core.errors import HelmflowError, RunFailed
+from helmflow.core.errors import ConfigError, HelmflowError, RunFailed
 
 if TYPE_CHECKING:
     import typer
@@ -124,12 +124,17 @@ def hoist(arguments: Sequence[str]) -> list[str]:
 
 
 def _usage(mistake: typer.TyperException) -> int:
-    """A wrong command line: what was wrong, on standard error; the words alone without arguments."""
-    show = getattr(mistake, "show", None)
-    if show is not None:
-        show()
-    else:
-        sys.stderr.write(f"{mistake}\n")
+    """What was wrong with the words, on standard error, in the form of every other error."""
+    from helmflow.ui import error_view
+
+    message = getattr(mistake, "format_message", mistake.__str__)()
+    context = getattr(mistake, "ctx", None)
+    if message.startswith("Usage:"):  # no word at all: the help is the answer
+        sys.stderr.write(message + "\n")
+        return ExitCode.USAGE
+    path = context.command_path if context else "helmflow"
+    hint = f"{path} --help lists what there is"
+    sys.stderr.write(error_view.render(UsageMistake(message, error_id="cli.usage", hint=hint)) + "\n")
     return ExitCode.USAGE
 
 
@@ -144,6 +149,12 @@ def _flags_with_values() -> frozenset[str]:
 
 def _command_of(words: Sequence[str]) -> str:
     return words[0] if words and not words[0].startswith("-") else ""
+
+
+class UsageMistake(ConfigError):
+    """A word on the command line that is no command, flag or value."""
+
+    exit_code = ExitCode.USAGE
 
 
 class _Terminated(BaseException):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from helmflow.core.errors import ConfigError, HelmflowError
 from helmflow.core.events import ChartFetched, Emit, Warned
 from helmflow.core.ids import ReleaseId
+from helmflow.core.source import Span
 from helmflow.execute.pool import Skipped, Work, run_all
 from helmflow.execute.schedule import Schedule
 from helmflow.flows import local_hooks
@@ -173,8 +174,17 @@ class _Worker:
                 assert isinstance(node, ReleaseId)
                 self.prepared[node] = self._prepare(self.releases[node])
         except HelmflowError as failure:
+            # What is wrong with a chart was asked for somewhere: that place is where people look first.
+            failure.span = failure.span or self._asked_at(node)
             return (failure,)
         return ()
+
+    def _asked_at(self, node: object) -> Span | None:
+        """The release that a node belongs to, the first one in the files for a chart that several use."""
+        return next(
+            (release.span for release in self.releases.values() if node in (release.id, _chart_node(release))),
+            None,
+        )
 
     def ended(self, node: object, result: tuple[HelmflowError, ...]) -> None:
         """Keep a failure for the end: independent mistakes are reported together."""

@@ -65,7 +65,7 @@ MISTAKES: dict[str, Mistake] = {
         "show-dag",
     ),
     "need-missing": with_chart(release("    needs: [databse]\n"), "show-dag"),
-    "no-release-matches": with_chart(release(), "-l", "name=nobody", "list", code=0),
+    "no-release-matches": with_chart(release(), "-l", "name=nobody", "list", code=3),
     "no-release-matches-template": with_chart(release(), "-l", "name=nobody", "template", code=3),
     "malformed-selector": with_chart(release(), "-l", "name", "template"),
     "unknown-environment": with_chart(
