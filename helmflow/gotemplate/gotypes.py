@@ -27,13 +27,15 @@ class GoObject:
     `go_methods` maps a method's Go name to a Function whose `call` takes the object first (`params` without it);
     `go_fields` maps exported fields, in order, to attributes. `get` answers as templates do for a name without
     arguments; it raises LookupError where the template engine must say what is wrong. A method "String" or "Error"
-    without parameters is what printing uses. `go_kind` is the reflect kind ("struct", "ptr", "int64", "map", ...).
+    without parameters is what printing uses; one named in `go_pointer_methods` only where an action prints the field
+    itself, since an argument is a copy that has no pointer methods. `go_kind` is the reflect kind ("struct", "ptr", "int64", "map", ...).
     """
 
     __slots__ = ()
     go_type: ClassVar[str] = "struct {}"
     go_kind: ClassVar[str] = "struct"
     go_methods: ClassVar[Mapping[str, Function]] = {}
+    go_pointer_methods: ClassVar[frozenset[str]] = frozenset()
     go_fields: ClassVar[Mapping[str, str]] = {}
 
     def get(self, name: str, default: Any = None) -> Any:

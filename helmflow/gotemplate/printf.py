@@ -288,7 +288,7 @@ class _Printer:
             return True
         for name in ("Error", "String"):
             method = value.go_methods.get(name)
-            if method is not None and not method.params:
+            if method is not None and not method.params and name not in value.go_pointer_methods:
                 self._string(method.call(value), verb)
                 return True
         return False

@@ -206,7 +206,11 @@ def check_argument(value: Any, function: Function, position: int, knowledge: str
 
 def shown(value: Any) -> str:
     """What an action prints: %v, and `<no value>` for nil."""
-    return NO_VALUE if value is None or value is INVALID else format_value(value)
+    if value is None or value is INVALID:
+        return NO_VALUE
+    if isinstance(value, GoObject) and "String" in value.go_pointer_methods:
+        return str(value.go_methods["String"].call(value))
+    return format_value(value)
 
 
 def pairs(value: Any, budget: Budget, variables: int) -> Iterable[tuple[Any, Any]]:

@@ -30,10 +30,9 @@ class KubeVersion(GoObject):
         """What toJson and toYaml show."""
         return {"Version": self.version, "Major": self.major, "Minor": self.minor}
 
-    go_pointer_methods: ClassVar[Mapping[str, Function]] = table(
-        Function("String", lambda self: self.normalised, (), returns="string"),
-    )
+    go_pointer_methods = frozenset({"String"})
     go_methods: ClassVar[Mapping[str, Function]] = table(
+        Function("String", lambda self: self.normalised, (), returns="string"),
         Function("GitVersion", lambda self: self.version, (), returns="string"),
     )
 
