@@ -211,6 +211,11 @@ def rfc3339(moment: datetime) -> str:
     return f"{text}{sign}{minutes // 60:02d}:{minutes % 60:02d}"
 
 
+def empty_map(value: Any) -> str:
+    """An empty map's JSON: a nil map (`go_nil`) is null."""
+    return "null" if getattr(value, "go_nil", False) else "{}"
+
+
 def empty_list(value: Any) -> str:
     """An empty list's JSON: a nil slice (`go_nil`) is null."""
     return "null" if getattr(value, "go_nil", False) else "[]"
@@ -235,7 +240,7 @@ def _write(value: Any, add: Callable[[str], None], quote: Callable[[str], str]) 
             add(opener + quote(_key(key)) + ":")
             _write(value[key], add, quote)
             opener = ","
-        add("{}" if opener == "{" else "}")
+        add(empty_map(value) if opener == "{" else "}")
     elif isinstance(value, (list, tuple)) and not _is_nil(value):
         opener = "["
         for item in value:
@@ -258,7 +263,7 @@ def _write_indented(
     inner = margin + indent
     if isinstance(value, dict):
         if not value:
-            add("{}")
+            add(empty_map(value))
             return
         opener = "{" + inner
         for key in sorted_keys(value):

@@ -11,6 +11,7 @@ from typing import Any, Final
 from helmflow.core.go_json import (
     JsonError,
     empty_list,
+    empty_map,
     format_float,
     format_json_float,
     plain_value,
@@ -320,7 +321,7 @@ def _write_value(value: Any, indent: int, add: Callable[[str], None], head: str)
         if value:
             _write_map(value, indent, add, head)
         else:
-            add(head + "{}\n")
+            add(head + empty_map(value) + "\n")
     elif isinstance(value, (list, tuple)):
         if value:
             _write_list(value, indent, add, head)
@@ -411,7 +412,7 @@ def _write_other_entry(label: str, item: Any, indent: int, add: Callable[[str], 
             add(label + "\n")
             _write_map(item, indent + 2, add, "")
         else:
-            add(label + " {}\n")
+            add(f"{label} {empty_map(item)}\n")
     elif isinstance(item, (list, tuple)):
         if item:
             add(label + "\n")
@@ -441,7 +442,7 @@ def _write_list(value: Any, indent: int, add: Callable[[str], None], head: str) 
             if item:
                 _write_map(item, indent + 2, add, lead + "- ")
             else:
-                add(lead + "- {}\n")
+                add(f"{lead}- {empty_map(item)}\n")
         elif isinstance(item, (list, tuple)):
             if item:
                 _write_list(item, indent + 2, add, lead + "- ")

@@ -148,6 +148,13 @@ class NilStringSlice(StringSlice):
     go_nil: ClassVar[bool] = True
 
 
+class NilMap(dict[str, Any]):
+    """A nil map[string]interface {}: empty, equal to nil, null in JSON and YAML."""
+
+    go_type: ClassVar[str] = "map[string]interface {}"
+    go_nil: ClassVar[bool] = True
+
+
 class IntSlice(list[Any]):
     """Go's []int."""
 
