@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from helmflow.core.source import SourceText
-from helmflow.gotemplate import lexer, nodes
+from helmflow.gotemplate import lexer, nodes, quickparse
 from helmflow.gotemplate.errors import ParseError
 from helmflow.gotemplate.lexer import Piece, Token
 from helmflow.gotemplate.numbers import number
+from helmflow.gotemplate.quickparse import Fragment
 from helmflow.gotemplate.strconv import quote, unquote
 
 MAX_PAREN_DEPTH: Final = 1000  # Go: 10,000; the deepest public chart nests about 10
@@ -40,23 +41,6 @@ class Mistake(Exception):
         super().__init__(reason)
         self.reason = reason
         self.offset = offset
-
-
-@dataclass(slots=True)
-class Fragment:
-    """One parsed action. `kind` is its keyword, "" for a pipeline; `also` is the if or with after an else.
-
-    `names` are the variables it uses and declares, in reading order: "$x" a use, ":$x" a declaration.
-    """
-
-    kind: str = ""
-    pipe: nodes.Pipe | None = None
-    name: str = ""
-    name_pos: int = 0
-    also: str = ""
-    names: tuple[str, ...] = ()
-    assigned: tuple[str, ...] = ()
-    last: int = -1  # the last token read where that is not the closing delimiter
 
 
 class Tree:
@@ -132,16 +116,16 @@ class FileParser:
         outer: list[list[_Open]] = []
         known = self.known
         for piece in lexer.split(self.text):
-            if piece.text:
-                blocks[-1].items.append(nodes.Text(piece.text))
-            if piece.offset < 0:
+            literal, body, offset = piece[0], piece[1], piece[2]
+            if literal:
+                blocks[-1].items.append(nodes.Text(literal))
+            if offset < 0:
                 continue
-            fragment = None if piece.broken else known.get(piece.body)
-            variables = blocks[0].variables
+            fragment = known.get(body) if piece[4] >= 0 else None
             if fragment is None:
                 fragment = self._read(piece, blocks[0], in_list=len(blocks) > 1 or bool(outer))
             elif fragment.names:
-                self._declare(fragment, piece, variables)
+                self._declare(fragment, piece, blocks[0].variables)
             if fragment.assigned:
                 blocks[0].assigned.update(fragment.assigned)
                 if fragment.kind == "range":
@@ -151,7 +135,7 @@ class FileParser:
                 assert fragment.pipe is not None
                 blocks[-1].items.append(nodes.Action(piece.offset, fragment.pipe))
             elif kind in ("if", "with", "range"):
-                self._open(kind, fragment, piece, blocks, len(variables))
+                self._open(kind, fragment, piece, blocks, len(blocks[0].variables))
             elif kind == "end":
                 if self._end(piece, blocks, outer):
                     blocks = outer.pop()
@@ -183,6 +167,13 @@ class FileParser:
 
     def _read(self, piece: Piece, template: _Open, *, in_list: bool) -> Fragment:
         """Parse an action that was not seen before."""
+        if not piece.broken and self.max_paren_depth == MAX_PAREN_DEPTH:
+            quick = quickparse.parse(piece.body, self.functions)
+            if quick is not None:
+                self._remember(piece.body, quick)
+                if quick.names:
+                    self._declare(quick, piece, template.variables)
+                return quick
         if piece.broken and self.text.startswith("/*", piece.offset):
             mistake = lexer.comment_error(self.text, piece.offset)
             raise Mistake(mistake.reason, mistake.offset)
@@ -203,10 +194,13 @@ class FileParser:
         if piece.broken:
             raise Mistake("unexpected EOF", len(self.text))
         template.variables[:] = variables
+        self._remember(piece.body, fragment)
+        return fragment
+
+    def _remember(self, body: str, fragment: Fragment) -> None:
         if len(self.known) > MAX_KNOWN_ACTIONS:
             self.known.clear()
-        self.known[piece.body] = fragment
-        return fragment
+        self.known[body] = fragment
 
     def _started(self, piece: Piece, mistake: _LexMistake, reader: _ActionParser) -> str:
         """Where the action began, if that is on another line than its mistake."""

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helmflow.gotemplate import lexer, nodes, numbers, parser
+from helmflow.gotemplate import lexer, nodes, numbers, parser, quickparse
 from helmflow.gotemplate.errors import ParseError
 from helmflow.gotemplate.strconv import format_float, quote
 from tests import conformance
@@ -178,3 +178,39 @@ def test_any_text_parses_or_raises_for_a_minute() -> None:
 
     while time.monotonic() < stop:
         run()
+
+
+def positions(node: Any) -> Any:
+    """A node with every position in it."""
+    if isinstance(node, nodes.Node):
+        return (
+            type(node).__name__,
+            *((slot, positions(getattr(node, slot))) for slot in node.__slots__),
+            node.pos,
+        )
+    if isinstance(node, list | tuple):
+        return [positions(each) for each in node]
+    return node
+
+
+WORDS = st.sampled_from(
+    ["if", "else", "range", "with", "template", "block", "define", "end", '"a"', "`b`", ".x", ".x.y", ".", "$", "$x", "$x.y",
+     ":=", "=", "|", "(", ")", " ", " ", " ", "\n", "printf", "eq", "1", "-2.5", "010", "nil", "true", ",", "else if", "$i, $e :="]
+)  # fmt: skip
+
+
+@settings(max_examples=1500, deadline=None, derandomize=True)
+@given(st.lists(WORDS, max_size=14).map("".join))
+def test_the_fast_parser_agrees_with_the_careful_one(body: str) -> None:
+    functions = {"printf", "eq"}
+    quick = quickparse.parse(body, functions)
+    if quick is None:
+        return
+    variables = [name.removeprefix(":") for name in quick.names] + ["$"]
+    found = lexer.action_tokens(body + "}}", 0, len(body))
+    careful = parser._ActionParser(found, 0, functions, 1000, variables, in_list=False).parse()
+    for name in ("kind", "name", "also", "names", "assigned", "last"):
+        assert getattr(quick, name) == getattr(careful, name)
+    if quick.name:
+        assert quick.name_pos == careful.name_pos
+    assert positions(quick.pipe) == positions(careful.pipe)

@@ -1,0 +1,288 @@
+"""The fast way through well-formed actions: one regular expression for the tokens, one pass for the nodes.
+
+It accepts a part of the grammar and gives None for everything else; `parser` then takes Go's own way, which also finds
+the mistakes. What both accept, they accept alike (tests/gotemplate/test_parser.py compares them).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container
+from dataclasses import dataclass
+from typing import Final
+
+from helmflow.gotemplate.nodes import (
+    Bool,
+    Chain,
+    Command,
+    Dot,
+    Field,
+    Identifier,
+    Nil,
+    Node,
+    Number,
+    Pipe,
+    String,
+    Variable,
+)
+from helmflow.gotemplate.numbers import number
+from helmflow.gotemplate.strconv import unquote
+
+
+@dataclass(slots=True)
+class Fragment:
+    """One parsed action. `kind` is its keyword, "" for a pipeline; `also` is the if or with after an else.
+
+    `names` are the variables it uses and declares, in reading order: "$x" a use, ":$x" a declaration.
+    """
+
+    kind: str = ""
+    pipe: Pipe | None = None
+    name: str = ""
+    name_pos: int = 0
+    also: str = ""
+    names: tuple[str, ...] = ()
+    assigned: tuple[str, ...] = ()
+    last: int = -1  # the last token read where that is not the closing delimiter
+
+
+_find_tokens = re.compile(
+    r"""[ \t\r\n]+|(?:\.[A-Za-z_]\w*)+|\$\w*(?:\.[A-Za-z_]\w*)*|[A-Za-z_]\w*|"(?:[^"\\\n]|\\.)*"|`[^`]*`"""
+    r"""|[+-]?\d+(?:\.\d+)?(?![\w.+-])|:=|[|()=,.]""",
+    re.ASCII,
+).findall
+_KEYWORDS: Final = frozenset(
+    ("if", "else", "end", "range", "with", "define", "template", "block", "break", "continue")
+)
+_SPACES: Final = frozenset(" \t\r\n")
+_END: Final = ""
+_MAX_DEPTH: Final = 100  # parentheses
+
+
+class _Unclear(Exception):
+    """Not for the fast way."""
+
+
+def parse(body: str, functions: Container[str]) -> Fragment | None:
+    """The action, or None where the careful parser must look. Undefined variables are not looked for."""
+    tokens = _find_tokens(body)
+    if sum(map(len, tokens)) != len(body):
+        return None
+    tokens += (_END, _END, _END)
+    index = pos = 0
+    if tokens[0][:1] in _SPACES:
+        index, pos = 1, len(tokens[0])
+    try:
+        if tokens[index] not in _KEYWORDS:
+            return _Reader(tokens, functions).pipeline("", index, pos)
+        return _keyword(tokens, index, pos, functions)
+    except _Unclear:
+        return None
+
+
+def _keyword(tokens: list[str], index: int, pos: int, functions: Container[str]) -> Fragment | None:
+    kind = tokens[index]
+    pos += len(kind)
+    index += 1
+    spaced = tokens[index][:1] in _SPACES
+    if spaced:
+        pos += len(tokens[index])
+        index += 1
+    token = tokens[index]
+    if kind in ("end", "break", "continue"):
+        return Fragment(kind) if token is _END else None
+    if kind == "else" and token is _END:
+        return Fragment("else")
+    if not spaced or not token:
+        return None
+    if kind in ("if", "with", "range"):
+        return _Reader(tokens, functions).pipeline(kind, index, pos)
+    if kind == "else":
+        return _else(tokens, index, pos, functions)
+    if token[0] not in '"`':
+        return None
+    return _named(kind, tokens, index, pos, functions)
+
+
+def _else(tokens: list[str], index: int, pos: int, functions: Container[str]) -> Fragment | None:
+    word = tokens[index]
+    if word not in ("if", "with") or tokens[index + 1][:1] not in _SPACES or not tokens[index + 1]:
+        return None
+    start = pos + len(word) + len(tokens[index + 1])
+    fragment = _Reader(tokens, functions).pipeline(word, index + 2, start)
+    fragment.kind, fragment.also, fragment.last = "else", word, pos
+    return fragment
+
+
+def _named(kind: str, tokens: list[str], index: int, pos: int, functions: Container[str]) -> Fragment | None:
+    """define, template and block with their name."""
+    token = tokens[index]
+    try:
+        name = unquote(token)
+    except ValueError:
+        return None
+    after, rest = pos + len(token), index + 1
+    if tokens[rest][:1] in _SPACES and tokens[rest]:
+        after += len(tokens[rest])
+        rest += 1
+    if tokens[rest] is _END:
+        return None if kind == "block" else Fragment(kind, name=name, name_pos=pos)
+    if kind == "define":
+        return None
+    fragment = _Reader(tokens, functions).pipeline(kind, rest, after)
+    fragment.name, fragment.name_pos = name, pos
+    return fragment
+
+
+class _Reader:
+    """Reads pipelines; `index` and `pos` are where the last one ended."""
+
+    __slots__ = ("assigned", "depth", "functions", "index", "names", "pos", "tokens")
+
+    def __init__(self, tokens: list[str], functions: Container[str]) -> None:
+        self.tokens = tokens
+        self.functions = functions
+        self.names: list[str] = []
+        self.assigned: tuple[str, ...] = ()
+        self.index = self.pos = self.depth = 0
+
+    def pipeline(self, kind: str, index: int, pos: int) -> Fragment:
+        """The whole rest as one pipeline."""
+        pipe = self._pipe(index, pos, kind, _END)
+        return Fragment(kind, pipe, names=tuple(self.names), assigned=self.assigned)
+
+    def _pipe(self, index: int, pos: int, kind: str, closing: str) -> Pipe:
+        tokens = self.tokens
+        start = pos
+        declared: list[Variable] = []
+        assigns = ""
+        token = tokens[index]
+        if token[:1] == "$" and "." not in token:
+            after = index + 1
+            if tokens[after][:1] in _SPACES and tokens[after]:
+                after += 1
+            if tokens[after] in (":=", "=", ","):
+                index, pos, assigns = self._declarations(index, pos, kind, declared)
+                if closing and assigns:
+                    raise _Unclear
+        commands: list[Command] = []
+        while True:
+            index, pos, separator = self._command(index, pos, commands)
+            if separator != "|":
+                break
+        if separator is not closing and separator != closing:
+            raise _Unclear
+        self.index, self.pos = index, pos
+        return Pipe(start, commands, declared, assigns)
+
+    def _declarations(
+        self, index: int, pos: int, kind: str, declared: list[Variable]
+    ) -> tuple[int, int, str]:
+        tokens = self.tokens
+        while True:
+            token = tokens[index]
+            if token[:1] != "$" or "." in token:
+                raise _Unclear
+            declared.append(Variable(pos, (token,)))
+            self.names.append(":" + token)
+            index, pos = self._skip(index + 1, pos + len(token))
+            separator = tokens[index]
+            index, pos = self._skip(index + 1, pos + len(separator))
+            if separator == "," and kind == "range" and len(declared) == 1:
+                continue
+            if separator == "=":
+                self.assigned = tuple(variable.names[0] for variable in declared)
+                return index, pos, "assigns"
+            if separator != ":=":
+                raise _Unclear
+            return index, pos, ""
+
+    def _skip(self, index: int, pos: int) -> tuple[int, int]:
+        token = self.tokens[index]
+        return (index + 1, pos + len(token)) if token[:1] in _SPACES and token else (index, pos)
+
+    def _command(self, index: int, pos: int, commands: list[Command]) -> tuple[int, int, str]:
+        """One command; gives where it ended and the token that ended it, which is read too."""
+        tokens = self.tokens
+        args: list[Node] = []
+        command = Command(pos, args)
+        while True:
+            token = tokens[index]
+            first = token[:1]
+            if first == ".":
+                args.append(_field(token, pos))
+            elif first == "$":
+                args.append(_variable(token, pos))
+                name = token.partition(".")[0]
+                if name != "$":
+                    self.names.append(name)
+            elif first == '"' or first == "`":
+                try:
+                    text = token[1:-1] if first == '"' and "\\" not in token else unquote(token)
+                except ValueError:
+                    raise _Unclear from None
+                args.append(String(pos, token, text))
+            elif first == "(":
+                self.depth += 1
+                if self.depth > _MAX_DEPTH:
+                    raise _Unclear
+                index, pos = self._skip(index + 1, pos + 1)
+                args.append(self._pipe(index, pos, "parenthesized", ")"))
+                index, pos = self.index, self.pos
+                self.depth -= 1
+                token = tokens[index]
+                if token[:1] == "." and len(token) > 1:
+                    args[-1] = Chain(pos, args[-1], tuple(token[1:].split(".")))
+                else:
+                    index -= 1
+                    token = ""
+            else:
+                args.append(self._word(token, first, pos))
+            pos += len(token)
+            index += 1
+            token = tokens[index]
+            if token and token[0] in _SPACES:
+                pos += len(token)
+                index += 1
+                token = tokens[index]
+                if token not in ("|", ")", _END):
+                    continue
+            if token not in ("|", ")", _END):
+                raise _Unclear
+            break
+        if commands and isinstance(args[0], (Bool, Dot, Nil, Number, String)):
+            raise _Unclear
+        commands.append(command)
+        if token:
+            index += 1
+            pos += 1
+            if token == "|":
+                index, pos = self._skip(index, pos)
+        return index, pos, token
+
+    def _word(self, token: str, first: str, pos: int) -> Node:
+        """A function, a number, or a word that stands for a value."""
+        if token in self.functions:
+            return Identifier(pos, token)
+        if token == "true" or token == "false":
+            return Bool(pos, token == "true")
+        if token == "nil":
+            return Nil(pos)
+        if first and first in "0123456789+-":
+            try:
+                return number(pos, token, "number")
+            except ValueError:
+                raise _Unclear from None
+        raise _Unclear
+
+
+def _field(token: str, pos: int) -> Node:
+    if len(token) == 1:
+        return Dot(pos)
+    names = tuple(token[1:].split("."))
+    return Field(pos if len(names) == 1 else pos + 1 + len(names[0]), names)
+
+
+def _variable(token: str, pos: int) -> Variable:
+    names = tuple(token.split("."))
+    return Variable(pos if len(names) == 1 else pos + len(names[0]), names)
