@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from helmflow.core import yaml_dialect
 from helmflow.core.errors import ChartError
 from helmflow.gotemplate.functions import Function, FunctionError, table
-from helmflow.gotemplate.gotypes import NamedMap
+from helmflow.gotemplate.gotypes import GoObject, NamedMap
 from helmflow.helm.chart.behaviour import HELM_3, HELM_4, Behaviour
 from helmflow.helm.chart.model import Chart
 
@@ -18,7 +18,7 @@ Warn = Callable[[str], None]
 GLOBAL = "global"
 
 
-class Values(NamedMap):
+class Values(NamedMap, GoObject):
     """Helm's named map type of .Values, with the methods that Go lets templates call on it."""
 
     go_type = HELM_4.chart_values_type

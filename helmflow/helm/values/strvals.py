@@ -310,11 +310,20 @@ def _go_name(value: Any) -> str:
     """A value's Go type in a panic."""
     if value is None:
         return "nil"
-    names = {bool: "bool", float: "float64", str: "string", int: "int64", Int64: "int64", list: "[]interface {}"}
+    names = {
+        bool: "bool",
+        float: "float64",
+        str: "string",
+        int: "int64",
+        Int64: "int64",
+        list: "[]interface {}",
+    }
     return names.get(type(value), "map[string]interface {}")
 
 
 def _runes(text: str) -> str:
     """A []rune as %q prints it."""
-    quoted = (("'\\''" if char == "'" else "'\"'" if char == '"' else f"'{go_quote(char)[1:-1]}'") for char in text)
+    quoted = (
+        ("'\\''" if char == "'" else "'\"'" if char == '"' else f"'{go_quote(char)[1:-1]}'") for char in text
+    )
     return "[" + " ".join(quoted) + "]"
