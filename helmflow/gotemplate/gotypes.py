@@ -148,13 +148,6 @@ class NilStringSlice(StringSlice):
     go_nil: ClassVar[bool] = True
 
 
-class NilMap(dict[str, Any]):
-    """A nil map[string]interface {}: empty, equal to nil, null in JSON and YAML."""
-
-    go_type: ClassVar[str] = "map[string]interface {}"
-    go_nil: ClassVar[bool] = True
-
-
 class IntSlice(list[Any]):
     """Go's []int."""
 
@@ -183,3 +176,10 @@ class NamedMap(dict[str, Any]):
     """A Go named map type over map[string]interface {}; subclasses name it (Helm 4: common.Values)."""
 
     go_type: ClassVar[str] = "map[string]interface {}"
+
+
+class NilMap(NamedMap):
+    """A nil map[string]interface {}: empty, equal to nil, null in JSON and YAML."""
+
+    go_type: ClassVar[str] = "map[string]interface {}"
+    go_nil: ClassVar[bool] = True
