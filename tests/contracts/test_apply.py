@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from helmflow.kube import errors, objects
+from helmflow.kube import applying, errors, objects, ownership
 from helmflow.kube.client import JSON_PATCH, MERGE_PATCH, KubeClient
 from tests.contracts import things
 
@@ -267,3 +267,107 @@ def test_an_empty_mapping_is_owned_though_it_is_not_stored(client: KubeClient, n
     applied = client.apply(wanted).object
     assert "nodeSelector" not in applied["spec"]["template"]["spec"]
     assert "f:nodeSelector" in managers(applied)["helm", "Apply", ""]["f:spec"]["f:template"]["f:spec"]
+
+
+def test_the_migration_of_a_client_side_object_claims_only_what_the_chart_names(
+    client: KubeClient, namespace: str
+) -> None:
+    stored = things.deployment(
+        namespace, replicas=0, env=[{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]
+    )
+    live = client.create(stored)
+    migrated = applying.migrate(client, live, last=stored)
+    assert migrated["metadata"]["generation"] == 1
+    assert ownership.migration(migrated) is None
+    mine = managers(migrated)
+    assert [key for key in mine if key[0] == "helm"] == [("helm", "Apply", "")]
+    assert "f:progressDeadlineSeconds" not in mine["helm", "Apply", ""]["f:spec"]
+    wanted = things.deployment(namespace, replicas=0, env=[{"name": "A", "value": "1"}])
+    applied = client.apply(wanted).object
+    assert [e["name"] for e in applied["spec"]["template"]["spec"]["containers"][0]["env"]] == ["A"]
+    assert applied["metadata"]["generation"] == 2
+
+
+def test_a_raw_migration_takes_over_the_whole_entry(client: KubeClient, namespace: str) -> None:
+    live = client.create(things.config_map(namespace, a="1", b="2"))
+    patch = ownership.migration(live)
+    assert patch is not None
+    client.patch(objects.ref(live), JSON_PATCH, patch)
+    assert client.apply(things.config_map(namespace, a="3")).object["data"] == {"a": "3"}
+
+
+def test_a_migration_of_an_older_state_conflicts(client: KubeClient, namespace: str) -> None:
+    live = client.create(things.config_map(namespace, a="1"))
+    client.patch(objects.ref(live), MERGE_PATCH, {"data": {"z": "1"}}, manager="someone")
+    patch = ownership.migration(live)
+    with pytest.raises(errors.Conflict):
+        client.patch(objects.ref(live), JSON_PATCH, patch)
+
+
+def union_cases(namespace: str) -> list[tuple[str, things.Object, things.Object]]:
+    """(name, before, after) of the switches that server-side apply alone cannot make."""
+    recreate = things.deployment(namespace, replicas=0)
+    recreate["spec"]["strategy"] = {"type": "Recreate"}
+    on_delete = things.stateful_set(namespace, replicas=0)
+    on_delete["spec"]["updateStrategy"] = {"type": "OnDelete"}
+    return [
+        ("deployment", things.deployment(namespace, replicas=0), recreate),
+        ("stateful set", things.stateful_set(namespace, replicas=0), on_delete),
+    ]
+
+
+@pytest.mark.parametrize("number", [0, 1], ids=["deployment", "stateful set"])
+def test_a_union_is_switched_by_claiming_and_dropping(
+    client: KubeClient, namespace: str, number: int
+) -> None:
+    _, before, after = union_cases(namespace)[number]
+    live = client.apply(before).object
+    with pytest.raises(errors.Invalid) as refused:
+        client.apply(after)
+    assert not ownership.immutable(refused.value)
+    field = "strategy" if number == 0 else "updateStrategy"
+    assert applying.preview(client, after).object["spec"][field] == after["spec"][field]
+    switched = applying.apply(client, after, live=live).object
+    assert switched["spec"][field] == after["spec"][field]
+    assert switched["metadata"]["generation"] == 2
+
+
+def test_a_probe_of_a_client_side_object_is_switched_after_migration(
+    client: KubeClient, namespace: str
+) -> None:
+    probe = {"httpGet": {"path": "/", "port": 80}}
+    before = things.deployment(namespace, replicas=0, livenessProbe=probe)
+    live = client.create(before)
+    after = things.deployment(namespace, replicas=0, livenessProbe={"tcpSocket": {"port": 80}})
+    applied = applying.apply(client, after, live=live, last=before).object
+    shown = applied["spec"]["template"]["spec"]["containers"][0]["livenessProbe"]
+    assert shown["tcpSocket"] == {"port": 80}
+    assert "httpGet" not in shown
+
+
+def test_replicas_are_handed_over_before_the_chart_drops_them(client: KubeClient, namespace: str) -> None:
+    live = client.apply(things.deployment(namespace, replicas=3)).object
+    without = things.deployment(namespace)
+    del without["spec"]["replicas"]
+    applied = applying.apply(client, without, live=live).object
+    assert applied["spec"]["replicas"] == 3
+    assert ownership.replicas_handover(without, applied) is None
+
+
+def test_an_immutable_field_is_told_apart_from_another_mistake(client: KubeClient, namespace: str) -> None:
+    client.apply(things.deployment(namespace, replicas=0))
+    moved = things.deployment(namespace, replicas=0)
+    moved["spec"]["selector"]["matchLabels"] = {"app": "web", "x": "y"}
+    moved["spec"]["template"]["metadata"]["labels"]["x"] = "y"
+    with pytest.raises(errors.Invalid) as replace_it:
+        client.apply(moved)
+    assert ownership.immutable(replace_it.value)
+    wrong = things.deployment(namespace, replicas=-1)
+    with pytest.raises(errors.Invalid) as fix_it:
+        client.apply(wrong)
+    assert not ownership.immutable(fix_it.value)
+    stranger = things.deployment(namespace, replicas=0)
+    stranger["metadata"]["uid"] = "11111111-2222-3333-4444-555555555555"
+    with pytest.raises(errors.ClusterError) as not_ours:
+        client.apply(stranger)
+    assert not ownership.immutable(not_ours.value)
