@@ -44,18 +44,6 @@ def run(template: Template, templates: TemplateSet, data: Any) -> str:
     return "".join(out)
 
 
-class _Scope:
-    """A variable and those declared before it."""
-
-    __slots__ = ("knowledge", "name", "outer", "slot")
-
-    def __init__(self, name: str, slot: int, knowledge: str, outer: _Scope | None) -> None:
-        self.name = name
-        self.slot = slot
-        self.knowledge = knowledge
-        self.outer = outer
-
-
 class _Compiler:
     """Compiles one tree. `scope` and `dot` follow the body that is being compiled."""
 
@@ -64,13 +52,13 @@ class _Compiler:
         self.functions = templates.functions
         self.missing = templates.missing_key
         self.slots = TEMPLATE + 1
-        self.scope: _Scope | None = None
+        self.scope: rules.Scope | None = None
         self.dot = UNKNOWN
         self.root: Expression = _dollar
 
     # -- bodies -------------------------------------------------------------------------------------------------
 
-    def body(self, items: list[nodes.Item], scope: _Scope | None, dot: str) -> Statement:
+    def body(self, items: list[nodes.Item], scope: rules.Scope | None, dot: str) -> Statement:
         """The items in order."""
         saved = self.scope, self.dot
         self.scope, self.dot = scope, dot
@@ -99,7 +87,7 @@ class _Compiler:
         return straight
 
     def _later(
-        self, items: list[nodes.Item] | None, scope: _Scope | None, dot: str
+        self, items: list[nodes.Item] | None, scope: rules.Scope | None, dot: str
     ) -> Callable[[], Statement]:
         """A body that is compiled when it is first entered."""
         known: list[Statement] = []
@@ -261,7 +249,7 @@ class _Compiler:
         for variable in pipe.declared:
             if not pipe.assigns:
                 slots.append(self.slots)
-                self.scope = _Scope(variable.names[0], self.slots, UNKNOWN, self.scope)
+                self.scope = rules.Scope(variable.names[0], self.slots, UNKNOWN, self.scope)
                 self.slots += 1
         declared, self.scope = self.scope, scope
         visited: nodes.Node = pipe
@@ -304,7 +292,7 @@ class _Compiler:
                 evaluate = _mixed(evaluate)
         return _store(evaluate, tuple(slots))
 
-    def _find(self, name: str) -> _Scope | None:
+    def _find(self, name: str) -> rules.Scope | None:
         if name == "$":
             return _DOLLAR_SCOPE
         scope = self.scope
@@ -516,7 +504,7 @@ def _again(d: Any, v: Frame, write: Write) -> int:
     return AGAIN
 
 
-_DOLLAR_SCOPE: Final = _Scope("$", DOLLAR, UNKNOWN, None)
+_DOLLAR_SCOPE: Final = rules.Scope("$", DOLLAR, UNKNOWN, None)
 
 
 def _type_name(value: Any) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Container
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from helmflow.core.source import SourceText
 from helmflow.gotemplate import lexer, nodes, quickparse
@@ -46,7 +46,7 @@ class Mistake(Exception):
 class Tree:
     """One template: its body and the text it stands in. Executable forms are kept on it by the compiler."""
 
-    __slots__ = ("assigned", "body", "closures", "program", "range_assigned", "runs", "text")
+    __slots__ = ("assigned", "body", "closures", "program", "range_assigned", "render", "runs", "text")
 
     def __init__(
         self, text: str, body: list[nodes.Item], assigned: set[str], range_assigned: set[str]
@@ -55,8 +55,9 @@ class Tree:
         self.body = body
         self.assigned = assigned  # variables that some `=` changes, which ends what is known of their values
         self.range_assigned = range_assigned
-        self.closures: object = None
-        self.program: object = None
+        self.closures: Any = None
+        self.program: Any = None  # False where there can be none
+        self.render: object = None  # the render that ran it last
         self.runs = 0
 
 

@@ -28,6 +28,19 @@ from helmflow.gotemplate.values import INVALID, type_of
 UNKNOWN: Final = ""
 INTERFACE: Final = "?"
 MIXED: Final = "!"
+PRESENT: Final = "+"  # anything but None
+
+
+class Scope:
+    """A variable and those declared before it. Slot 0 is $."""
+
+    __slots__ = ("knowledge", "name", "outer", "slot")
+
+    def __init__(self, name: str, slot: int, knowledge: str, outer: Scope | None) -> None:
+        self.name = name
+        self.slot = slot
+        self.knowledge = knowledge
+        self.outer = outer
 
 
 class Refused(Exception):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from types import FunctionType
 from typing import Any, Final
 
 from helmflow.core.source import SourceText
-from helmflow.gotemplate import builtins, closures, nodes, runtime
+from helmflow.gotemplate import builtins, closures, nodes, runtime, sources
 from helmflow.gotemplate.errors import ExecError, ParseError
 from helmflow.gotemplate.functions import Function, FunctionError
 from helmflow.gotemplate.parser import FileParser, Fragment, Tree
@@ -16,6 +17,7 @@ from helmflow.gotemplate.strconv import quote
 RECURSION_LIMIT: Final = (
     60_000  # Python frames: an include 1,000 deep through several templates needs about 20,000
 )
+RUNS_BEFORE_COMPILING: Final = 300  # in one render; a template that a second render needs is compiled at once
 MAX_KNOWN_FILES: Final = 5_000  # parsed texts kept in memory; large charts have about 300
 
 
@@ -42,17 +44,24 @@ class Parsed:
 
 
 class _Known:
-    """What was parsed with one set of function names."""
+    """What was parsed and compiled for one set of functions. `fixed` are those that every run shares."""
 
-    __slots__ = ("actions", "files")
+    __slots__ = ("actions", "files", "fixed", "namespace")
 
-    def __init__(self) -> None:
+    def __init__(self, functions: Mapping[str, Function]) -> None:
         self.actions: dict[str, Fragment] = {}
         self.files: dict[str, Parsed] = {}
+        self.fixed = frozenset(name for name, one in functions.items() if _is_fixed(one))
+        self.namespace = sources.namespace(functions, self.fixed)
+
+
+def _is_fixed(function: Function) -> bool:
+    """Whether the body is a plain module function: methods and closures belong to one run."""
+    return isinstance(function.call, FunctionType) and function.call.__closure__ is None
 
 
 # By signatures and mode: trees carry executable forms, which depend on both.
-_KNOWN: Final[dict[tuple[str, frozenset[tuple[object, ...]]], _Known]] = {}
+_KNOWN: Final[dict[tuple[str, frozenset[Any]], _Known]] = {}
 
 
 class TemplateSet:
@@ -74,9 +83,15 @@ class TemplateSet:
         self.budget = budget or runtime.Budget()
         self.templates: dict[str, Template] = {}
         signatures = frozenset(
-            [(name, one.params, one.variadic, one.returns) for name, one in self.functions.items()]
+            [
+                (name, one.call if _is_fixed(one) else None, one.params, one.variadic, one.returns)
+                for name, one in self.functions.items()
+            ]
         )
-        self._known = _KNOWN.setdefault((missing_key, signatures), _Known())
+        known = _KNOWN.get((missing_key, signatures))
+        if known is None:
+            known = _KNOWN[missing_key, signatures] = _Known(self.functions)
+        self._known = known
 
     def parse(self, name: str, text: str) -> None:
         """Add a file and its defines; the last parse of a name wins unless its body is empty. Raises ParseError."""
@@ -109,20 +124,47 @@ class TemplateSet:
         template = self.templates.get(name)
         if template is None:
             raise FunctionError(f'template: no template {quote(name)} associated with template "gotpl"')
-        return self.run(template, data)
+        return self._outermost(template, data)
 
     def execute_text(self, name: str, parsed: Parsed, data: Any) -> str:
         """The output of a parsed text that is not in the set and defines nothing."""
         return self.run(Template(name, name, parsed.main), data)
 
-    def run(self, template: Template, data: Any) -> str:
-        """The output of a template that was looked up before. Raises ExecError."""
+    def _outermost(self, template: Template, data: Any) -> str:
         if sys.getrecursionlimit() < RECURSION_LIMIT:
             sys.setrecursionlimit(RECURSION_LIMIT)
         try:
-            return closures.run(template, self, data)
+            return self.run(template, data)
         except RecursionError:
             raise ExecError(location="", executing=template.name, node="", reason=runtime.TOO_DEEP) from None
+
+    def run(self, template: Template, data: Any) -> str:
+        """The output of a template that was looked up before. Raises ExecError."""
+        program = template.tree.program
+        if program:
+            return program(data, self, template)  # type: ignore[no-any-return]
+        tree = template.tree
+        tree.runs += 1
+        if program is None and (
+            tree.runs > RUNS_BEFORE_COMPILING or (tree.render is not None and tree.render is not self.budget)
+        ):
+            return self._compiled(template)(data, self, template)
+        tree.render = self.budget
+        return closures.run(template, self, data)
+
+    def _compiled(self, template: Template) -> sources.Program:
+        tree, known = template.tree, self._known
+        code = sources.compile_tree(tree, self.functions, known.fixed) if self.missing_key == "zero" else None
+        if code is None:
+            tree.program = False
+            return lambda data, templates, one: closures.run(one, templates, data)
+        tree.program = program = sources.link(code, known.namespace)
+        tree.closures = None
+        return program
+
+    def blame(self, error: Exception, template: Template) -> Exception:
+        """What a generated program raises instead of an error that it met."""
+        return sources.blame(error, template, self.functions, self._known.fixed)
 
     def defined(self, name: str) -> bool:
         """Whether there is a template of this name."""

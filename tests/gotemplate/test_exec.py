@@ -120,11 +120,20 @@ GO_TEST_FUNCTIONS: dict[str, Function] = table(
 MULTI = '{{define "x"}}TEXT{{end}}{{define "dotV"}}{{.V}}{{end}}{{define "dot"}}{{.}}{{end}}{{define "nested"}}{{template "dot" .}}{{end}}'
 
 
-def outcome(templates: TemplateSet, name: str, text: str, data: Any) -> dict[str, str]:
+BACK_ENDS = ("closures", "programs")
+
+
+def outcome(
+    templates: TemplateSet, name: str, text: str, data: Any, back_end: str = "closures"
+) -> dict[str, str]:
     try:
         templates.parse(name, text)
     except ParseError as error:
         return {"parse_error": str(error)}
+    for template in templates.templates.values():
+        # A first run takes closures; a template that another render ran before is compiled.
+        template.tree.program, template.tree.runs = None, 0
+        template.tree.render = object() if back_end == "programs" else None
     try:
         return {"out": templates.execute(name, data)}
     except ExecError as error:
@@ -139,7 +148,7 @@ def expected(row: dict[str, Any]) -> dict[str, str]:
     return {"out": row["out"]}
 
 
-def run_rows(suite: str, table_name: str, prelude: str = "") -> None:
+def run_rows(suite: str, table_name: str, back_end: str, prelude: str = "") -> None:
     recorded = conformance.data(f"helm/gotemplate/{table_name}.json")
     fixture = recorded["json_fixture_tVal"]
     wrong, passed, skipped = [], 0, 0
@@ -153,40 +162,47 @@ def run_rows(suite: str, table_name: str, prelude: str = "") -> None:
             templates = TemplateSet(GO_TEST_FUNCTIONS, mode)
             if prelude:
                 templates.parse("root", prelude)
-            given = outcome(templates, row["name"], row["template"], floats(data))
+            given = outcome(templates, row["name"], row["template"], floats(data), back_end)
             if given != expected(row["json"][mode]):
                 wrong.append((row["name"], mode, row["template"], given, expected(row["json"][mode])))
                 good = False
         passed += good
-    conformance.report(suite, passed=passed, failed=len({name for name, *_ in wrong}), skipped=skipped)
+    conformance.report(
+        f"{suite} ({back_end})", passed=passed, failed=len({name for name, *_ in wrong}), skipped=skipped
+    )
     assert not wrong, "\n".join(map(str, wrong[:30]))
 
 
-def test_exec_rows() -> None:
-    run_rows("gotemplate/exec", "exec")
+@pytest.mark.parametrize("back_end", BACK_ENDS)
+def test_exec_rows(back_end: str) -> None:
+    run_rows("gotemplate/exec", "exec", back_end)
 
 
-def test_multi_exec_rows() -> None:
-    run_rows("gotemplate/multi_exec", "multi_exec", MULTI)
+@pytest.mark.parametrize("back_end", BACK_ENDS)
+def test_multi_exec_rows(back_end: str) -> None:
+    run_rows("gotemplate/multi_exec", "multi_exec", back_end, MULTI)
 
 
-def test_compare_rows() -> None:
+@pytest.mark.parametrize("back_end", BACK_ENDS)
+def test_compare_rows(back_end: str) -> None:
     recorded = conformance.data("helm/gotemplate/compare.json")
     wrong, passed = [], 0
     for row in recorded["cases"]:
         for mode in MODES:
-            given = outcome(TemplateSet({}, mode), "empty", row["template"], floats(recorded["json_data"]))
+            given = outcome(
+                TemplateSet({}, mode), "empty", row["template"], floats(recorded["json_data"]), back_end
+            )
             if given != expected(row["json"][mode]):
                 wrong.append((row["template"], mode, given, expected(row["json"][mode])))
         passed += 1
     data = typed.value(recorded["cross_data"])
     for row in recorded["cross"]:
-        given = outcome(TemplateSet({}), "x", row["template"], data)
+        given = outcome(TemplateSet({}), "x", row["template"], data, back_end)
         if given == expected(row):
             passed += 1
         else:
             wrong.append((row["template"], given, expected(row)))
-    conformance.report("gotemplate/compare", passed=passed, failed=len(wrong))
+    conformance.report(f"gotemplate/compare ({back_end})", passed=passed, failed=len(wrong))
     assert not wrong, "\n".join(map(str, wrong[:20]))
 
 

@@ -1,0 +1,696 @@
+"""The back end for templates that run again: one generated Python function per template.
+
+Nothing on the good path knows where it is in the template. Every operation that can fail starts a line of the generated
+source; a failure's line leads to its node when the source is generated once more (`blame`). What this back end does not
+take (`Unsupported`) stays with the closures.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from types import CodeType, FunctionType
+from typing import TYPE_CHECKING, Any, Final
+
+from helmflow.core.errors import TemplateError
+from helmflow.gotemplate import builtins, nodes, rules, runtime
+from helmflow.gotemplate.functions import Function, FunctionError
+from helmflow.gotemplate.printf import format_value, sprintf
+from helmflow.gotemplate.rules import INTERFACE, MIXED, UNKNOWN, Refused
+from helmflow.gotemplate.runtime import Fault
+from helmflow.gotemplate.values import INVALID, equal
+
+if TYPE_CHECKING:
+    from helmflow.gotemplate.parser import Tree
+    from helmflow.gotemplate.templates import Template, TemplateSet
+
+MAX_LOOPS: Final = 16  # CPython refuses more than 20 nested loops and tries, and 100 levels of indentation
+MAX_INDENT: Final = 80
+
+Known = tuple[str, str]
+Program = Callable[[Any, "TemplateSet", "Template"], str]
+
+
+class Unsupported(Exception):
+    """A construct that is left to the closures."""
+
+
+class _Place:
+    """What a line of generated source does: `kind` says how a failure there is told."""
+
+    __slots__ = ("base", "kind", "knowledge", "name", "names", "node", "others")
+
+    def __init__(
+        self,
+        base: int,
+        kind: str,
+        node: nodes.Node | nodes.Template,
+        name: str = "",
+        names: tuple[str, ...] = (),
+        knowledge: str = UNKNOWN,
+        others: tuple[nodes.Node, ...] = (),
+    ) -> None:
+        self.base = base
+        self.kind = kind
+        self.node = node
+        self.name = name
+        self.names = names
+        self.knowledge = knowledge
+        self.others = others
+
+
+def compile_tree(tree: Tree, functions: Mapping[str, Function], fixed: frozenset[str]) -> CodeType | None:
+    """The template's code, None where it must stay with the closures. `fixed` names the functions of every run."""
+    try:
+        source, _ = _Generator(tree, functions, fixed).generate()
+        module = compile(source, "<template>", "exec", dont_inherit=True, optimize=2)
+    except (Unsupported, SyntaxError, RecursionError, MemoryError):
+        return None
+    return next(constant for constant in module.co_consts if isinstance(constant, CodeType))
+
+
+def link(code: CodeType, names: dict[str, Any]) -> Program:
+    """The program over the helpers and functions of `namespace`."""
+    return FunctionType(code, names)
+
+
+def namespace(functions: Mapping[str, Function], fixed: frozenset[str]) -> dict[str, Any]:
+    """What generated code refers to."""
+    found: dict[str, Any] = dict(_HELPERS)
+    for name in fixed:
+        found["f_" + name] = functions[name].call
+    return found
+
+
+def blame(
+    error: Exception, template: Template, functions: Mapping[str, Function], fixed: frozenset[str]
+) -> Exception:
+    """What to raise instead of an error that left a generated function."""
+    trace = error.__traceback__
+    assert trace is not None
+    while trace.tb_next is not None and trace.tb_frame.f_code.co_filename != "<template>":
+        trace = trace.tb_next
+    _, lines = _Generator(template.tree, functions, fixed).generate()
+    place = lines.get(trace.tb_lineno)
+    if place is None:
+        return error
+    try:
+        _explain(error, place, trace.tb_frame.f_locals)
+    except Fault as fault:
+        located = runtime.located(fault, place.base, template)
+        located.__cause__ = fault.cause
+        return located
+    return error
+
+
+def _explain(error: Exception, place: _Place, variables: Mapping[str, Any]) -> None:
+    """Raises the Fault that the closures would have raised; returns for what is no failure of the template."""
+    if place.kind == "field":
+        receiver = variables.get(place.name)
+        runtime.chain(receiver, place.names, place.knowledge, place.node, "zero")
+        return
+    if place.kind == "template" and isinstance(error, TemplateError):
+        return
+    if isinstance(error, Refused):
+        node = place.node
+        if isinstance(error, _ArgumentRefused) and error.position >= 0:
+            node = place.others[error.position]
+        raise Fault(node, str(error))
+    if isinstance(error, (FunctionError, TemplateError)):
+        if place.kind == "call":
+            raise Fault(place.node, f"error calling {place.name}: {error}", error)
+        cause = error.cause if isinstance(error, _MethodFailed) else error
+        raise Fault(place.node, str(error), cause)
+
+
+class _ArgumentRefused(Refused):
+    """An argument of a method that Go would not pass; -1 is the method itself."""
+
+    def __init__(self, text: str, position: int) -> None:
+        super().__init__(text)
+        self.position = position
+
+
+class _MethodFailed(FunctionError):
+    """A method's failure, told with its name."""
+
+    def __init__(self, text: str, cause: BaseException) -> None:
+        super().__init__(text)
+        self.cause = cause
+
+
+# -- generating ------------------------------------------------------------------------------------------------------
+
+
+class _Generator:
+    """Writes one tree's source. Places are numbered as they are written; `generate` turns numbers into lines."""
+
+    def __init__(self, tree: Tree, functions: Mapping[str, Function], fixed: frozenset[str]) -> None:
+        self.tree = tree
+        self.functions = functions
+        self.fixed = fixed
+        self.lines: list[str] = []
+        self.places: list[_Place] = []
+        self.scope: rules.Scope | None = None
+        self.dot: Known = ("d0", UNKNOWN)
+        self.dots = 0
+        self.temporaries = 0
+        self.slots = 0
+        self.base = 0
+        self.loops = 0
+        self.varying = ""
+
+    def generate(self) -> tuple[str, dict[int, _Place]]:
+        """The source, and the place of each line that can fail."""
+        self._body(self.tree.body, "  ", self.tree.body)
+        head = ["def t(d0, R, P):", " try:"]
+        if self.varying:
+            head.append("  C = R.calls")
+        head += ["  o = []", "  w = o.append"]
+        head += self.lines
+        head += ["  return ''.join(o)", " except FAILURES as e:", "  raise R.blame(e, P)"]
+        source = "\n".join(head)
+        out = []
+        numbered: dict[int, _Place] = {}
+        for number, line in enumerate(source.split("\n"), 1):
+            if line.startswith("@"):
+                mark, _, line = line[1:].partition("@")
+                numbered[number] = self.places[int(mark)]
+            out.append(line)
+        return "\n".join(out) + "\n", numbered
+
+    def _mark(self, place: _Place) -> str:
+        """Starts a line for an operation that can fail."""
+        self.places.append(place)
+        return f"\n@{len(self.places) - 1}@"
+
+    def _emit(self, indent: str, text: str) -> None:
+        self.lines.append(indent + text)
+
+    def _temporary(self) -> str:
+        self.temporaries += 1
+        return f"t{self.temporaries}"
+
+    # -- bodies -------------------------------------------------------------------------------------------------
+
+    def _body(self, items: list[nodes.Item], indent: str, _whole: object = None) -> None:
+        if len(indent) > MAX_INDENT:
+            raise Unsupported
+        literal: list[str] = []
+        values: list[str] = []
+        empty = True
+        for item in items:
+            if isinstance(item, nodes.Text):
+                literal.append(item.text.replace("%", "%%"))
+                continue
+            if isinstance(item, nodes.Action) and not item.pipe.declared:
+                self.base = item.base
+                values.append(self._printed(item.pipe))
+                literal.append("%s")
+                continue
+            self._flush(literal, values, indent)
+            empty = False
+            self.base = item.base
+            self._statement(item, indent)
+        if literal:
+            self._flush(literal, values, indent)
+        elif empty:
+            self._emit(indent, "pass")
+
+    def _flush(self, literal: list[str], values: list[str], indent: str) -> None:
+        """Write the texts and values collected so far in one go."""
+        if not literal:
+            return
+        text = "".join(literal)
+        if not values:
+            self._emit(indent, f"w({text.replace('%%', '%')!r})")
+        elif text == "%s":
+            self._emit(indent, f"w({values[0]})")
+        else:
+            self._emit(indent, f"w({text!r} % ({', '.join(values)},))")
+        literal.clear()
+        values.clear()
+
+    def _printed(self, pipe: nodes.Pipe) -> str:
+        source, knowledge = self.pipe(pipe)
+        if knowledge == "string":
+            return source
+        name = self._temporary()
+        return f"({name} if type({name} := {source}) is str else shown({name}))"
+
+    def _statement(self, item: nodes.Item, indent: str) -> None:
+        if isinstance(item, nodes.Action):
+            self._emit(indent, f"({self.pipe(item.pipe)[0]})")
+        elif isinstance(item, nodes.Range):
+            self._range(item, indent)
+        elif isinstance(item, nodes.Block):
+            self._if_or_with(item, indent)
+        elif isinstance(item, nodes.Template):
+            data = self.pipe(item.pipe)[0] if item.pipe else "None"
+            mark = self._mark(_Place(item.base, "template", item))
+            self._emit(indent, f"w({mark}template(R, {item.name!r}, {data}))")
+        else:
+            if not self.loops:
+                raise Unsupported
+            self._emit(indent, "break" if isinstance(item, nodes.Break) else "continue")
+
+    def _if_or_with(self, item: nodes.Block, indent: str) -> None:
+        outer, dot = self.scope, self.dot
+        source, knowledge = self.pipe(item.pipe)
+        if isinstance(item, nodes.With):
+            self.dots += 1
+            name = f"d{self.dots}"
+            self._emit(indent, f"if ({name} := {source}):")
+            self.dot = (name, knowledge if knowledge in rules.EXACT else rules.PRESENT)
+        else:
+            self._emit(indent, f"if ({source}):")
+        declared = self.scope
+        self._body(item.body, indent + " ")
+        self.scope, self.dot = declared, dot
+        if item.otherwise:
+            self._emit(indent, "else:")
+            self._body(item.otherwise, indent + " ")
+        self.scope = outer
+
+    def _range(self, item: nodes.Range, indent: str) -> None:
+        outer, dot = self.scope, self.dot
+        pipe = item.pipe
+        if pipe.assigns or self.loops >= MAX_LOOPS:
+            raise Unsupported
+        source, _ = self.pipe(nodes.Pipe(pipe.pos, pipe.commands, [], ""))
+        variables = []
+        for variable in pipe.declared:
+            name = variable.names[0]
+            if name in self.tree.assigned:
+                raise Unsupported
+            variables.append(self._declare(name, INTERFACE))
+        self.dots += 1
+        element = f"d{self.dots}"
+        place = _Place(item.base, "range", rules.last_visited(pipe))
+        if item.otherwise and variables:
+            name = self._temporary()
+            targets = " = ".join([*variables, name])
+            self._emit(indent, f"{targets} = ({source})")
+            source = name
+        entered = self._temporary() if item.otherwise else ""
+        if entered:
+            self._emit(indent, f"{entered} = True")
+        mark = self._mark(place)
+        self.places.append(place)
+        opening = f"\n@{len(self.places) - 1}@{indent}for "
+        declared = self.scope
+        if len(variables) == 2:
+            self._emit("", f"{opening[1:]}{variables[0]}, {element} in ({mark}pairs({source}, R.budget, 2)):")
+            self._emit(indent + " ", f"{variables[1]} = {element}")
+        else:
+            self._emit("", f"{opening[1:]}{element} in ({mark}elements({source}, R.budget)):")
+            if variables:
+                self._emit(indent + " ", f"{variables[0]} = {element}")
+        if entered:
+            self._emit(indent + " ", f"{entered} = False")
+        self.dot = (element, INTERFACE)
+        self.loops += 1
+        self._body(item.body, indent + " ")
+        self.loops -= 1
+        self.scope, self.dot = declared, dot
+        if item.otherwise:
+            self._emit(indent, f"if {entered}:")
+            self._body(item.otherwise, indent + " ")
+        self.scope = outer
+
+    def _declare(self, name: str, knowledge: str) -> str:
+        self.slots += 1
+        self.scope = rules.Scope(name, self.slots, knowledge, self.scope)
+        return f"v{self.slots}"
+
+    # -- expressions --------------------------------------------------------------------------------------------
+
+    def pipe(self, pipe: nodes.Pipe) -> Known:
+        """A pipeline; its variables are declared for what follows."""
+        scope = self.scope
+        source, knowledge = "", UNKNOWN
+        visited: nodes.Node = pipe
+        final: Known | None = None
+        for command in pipe.commands:
+            source, knowledge = final = self._command(command, final, visited)
+            visited = rules.last_visited(command)
+        if knowledge == INTERFACE:
+            knowledge = UNKNOWN
+        if not pipe.declared:
+            return source, knowledge
+        if pipe.assigns:
+            for variable in pipe.declared:
+                found = self._find(variable.names[0])
+                if found is None or found.knowledge in (INTERFACE, MIXED) or not found.slot:
+                    raise Unsupported
+                source = f"(v{found.slot} := {source})"
+            return source, UNKNOWN
+        self.scope = scope
+        for variable in pipe.declared:
+            name = variable.names[0]
+            if name in self.tree.range_assigned:
+                raise Unsupported
+            known = UNKNOWN if name in self.tree.assigned else knowledge
+            source = f"({self._declare(name, known)} := {source})"
+        return source, knowledge
+
+    def _find(self, name: str) -> rules.Scope | None:
+        scope = self.scope
+        while scope is not None and scope.name != name:
+            scope = scope.outer
+        return scope
+
+    def _fail(self, node: nodes.Node, reason: str, before: Known | None) -> Known:
+        mark = self._mark(_Place(self.base, "refuse", node))
+        return f"{mark}refuse({reason!r}, {before[0] if before else 'None'})", UNKNOWN
+
+    def _command(self, command: nodes.Command, final: Known | None, visited: nodes.Node) -> Known:
+        first, args = command.args[0], command.args[1:]
+        if isinstance(first, nodes.Identifier):
+            return self._call(first, command, args, final)
+        if args or final is not None:
+            bare = isinstance(first, nodes.Variable) and len(first.names) == 1
+            if isinstance(first, (nodes.Field, nodes.Variable, nodes.Chain)) and not bare:
+                return self._invoke(first, args, final)
+            blamed = visited if isinstance(first, nodes.Pipe) else first
+            return self._fail(blamed, f"can't give argument to non-function {first}", final)
+        if isinstance(first, nodes.Nil):
+            return self._fail(first, "nil is not a command", None)
+        return self._operand(first)
+
+    def _operand(self, node: nodes.Node) -> Known:
+        if isinstance(node, nodes.Field):
+            return self._fields(node, self.dot, node.names)
+        if isinstance(node, nodes.Variable):
+            receiver = self._variable(node)
+            return receiver if len(node.names) == 1 else self._fields(node, receiver, node.names[1:])
+        if isinstance(node, nodes.Pipe):
+            source, knowledge = self.pipe(node)
+            return f"({source})", knowledge
+        if isinstance(node, nodes.Identifier):
+            source, knowledge = self._call(node, node, [], None)
+            return source, knowledge or INTERFACE
+        if isinstance(node, nodes.Chain):
+            source, knowledge = self._operand(node.node)
+            name = self._temporary()
+            chain, known = self._fields(rules.last_visited(node), (name, knowledge), node.names)
+            return f"({chain} if ({name} := {source}) is {name} else None)", known
+        if isinstance(node, nodes.Dot):
+            return self.dot
+        try:
+            value = rules.constant(node, "any")
+        except Refused as error:
+            return self._fail(node, str(error), None)
+        return _literal(value)
+
+    def _variable(self, node: nodes.Variable) -> Known:
+        if node.names[0] == "$":
+            return "d0", UNKNOWN
+        found = self._find(node.names[0])
+        if found is None:
+            raise Unsupported
+        return f"v{found.slot}", found.knowledge
+
+    def _fields(self, node: nodes.Node, receiver: Known, names: tuple[str, ...]) -> Known:
+        name, knowledge = receiver
+        mark = self._mark(_Place(self.base, "field", node, name, names, knowledge))
+        chain = f"{mark}{name}" + "".join(f".get({each!r})" for each in names)
+        if knowledge == UNKNOWN:
+            return f"(None if {name} is None else {chain})", INTERFACE
+        return chain, INTERFACE
+
+    # -- calls --------------------------------------------------------------------------------------------------
+
+    def _call(
+        self, identifier: nodes.Identifier, command: nodes.Node, args: list[nodes.Node], final: Known | None
+    ) -> Known:
+        name = identifier.name
+        function = self.functions[name]
+        mistake = rules.arity_mistake(function, name, len(args), final is not None)
+        if mistake:
+            return self._fail(identifier, mistake, final)
+        operands = [self._argument(arg, rules.parameter_at(function, at)) for at, arg in enumerate(args)]
+        if final is not None:
+            blamed = rules.last_visited(args[-1]) if args else identifier
+            operands.append(self._checked(final, rules.parameter_at(function, len(args)), blamed))
+        return self._ordered(
+            operands, final is not None, lambda given: self._applied(name, function, given, command)
+        )
+
+    def _ordered(self, operands: list[Known], piped: object, make: Callable[[list[Known]], Known]) -> Known:
+        """A piped value is evaluated before the arguments, though it is passed last."""
+        if not piped or len(operands) == 1 or all(_simple(source) for source, _ in operands[:-1]):
+            return make(operands)
+        last, knowledge = operands[-1]
+        if _simple(last):
+            return make(operands)
+        name = self._temporary()
+        source, known = make([*operands[:-1], (name, knowledge)])
+        return f"({source} if ({name} := {last}) is {name} else None)", known
+
+    def _applied(self, name: str, function: Function, operands: list[Known], command: nodes.Node) -> Known:
+        knowledge = rules.knowledge_of(function.returns)
+        sources = [source for source, _ in operands]
+        special = _SPECIAL.get(name)
+        if special is not None and function is builtins.FUNCTIONS.get(name):
+            made = special(self, operands, command)
+            if made is not None:
+                return made, knowledge
+        if name in self.fixed:
+            callee = f"f_{name}"
+        else:
+            self.varying = name
+            callee = f"C[{name!r}]"
+        mark = self._mark(_Place(self.base, "call", command, name))
+        return f"{mark}{callee}({', '.join(sources)})", knowledge
+
+    def _argument(self, node: nodes.Node, parameter: str) -> Known:
+        if rules.is_constant(node):
+            try:
+                return _literal(rules.constant(node, parameter))
+            except Refused as error:
+                return self._fail(node, str(error), None)
+        return self._checked(self._operand(node), parameter, rules.last_visited(node))
+
+    def _checked(self, operand: Known, parameter: str, blamed: nodes.Node) -> Known:
+        source, knowledge = operand
+        if rules.takes_anything(parameter) or knowledge == parameter:
+            return operand
+        name = self._temporary()
+        mark = self._mark(_Place(self.base, "check", blamed))
+        check = f"{mark}checked({name}, {parameter!r}, {knowledge!r})"
+        exact = rules.EXACT.get(parameter)
+        if exact is not None and exact.__module__ == "builtins":
+            return f"({name} if type({name} := {source}) is {exact.__name__} else {check})", parameter
+        if parameter == "map[string]any":
+            return f"({name} if type({name} := {source}) is dict else {check})", UNKNOWN
+        return f"({check} if ({name} := {source}) is {name} else None)", UNKNOWN
+
+    def _invoke(self, node: nodes.Node, args: list[nodes.Node], final: Known | None) -> Known:
+        """A field with arguments."""
+        if isinstance(node, nodes.Field):
+            receiver, names = self.dot, node.names
+        elif isinstance(node, nodes.Variable):
+            receiver, names = self._variable(node), node.names[1:]
+        else:
+            assert isinstance(node, nodes.Chain)
+            receiver, names = self._operand(node.node), node.names
+        if final is not None or any(
+            rules.is_constant(arg) and not isinstance(arg, nodes.String) for arg in args
+        ):
+            raise Unsupported
+        operands = [self._operand(arg) for arg in args]
+        place = _Place(self.base, "invoke", node, others=tuple(rules.last_visited(arg) for arg in args))
+        head, knowledge = receiver
+        if len(names) > 1:
+            temporary = self._temporary()
+            source, knowledge = self._fields(node, (temporary, knowledge), names[:-1])
+            head = f"({source} if ({temporary} := {head}) is {temporary} else None)"
+        given = ", ".join(source for source, _ in operands)
+        known = tuple(each for _, each in operands)
+        mark = self._mark(place)
+        return (
+            f"{mark}invoke({head}, {names[-1]!r}, {knowledge!r}, ({given}{',' if operands else ''}), {known!r})",
+            UNKNOWN,
+        )
+
+
+_SIMPLE: Final = re.compile(r"[dtv]\d+|None|True|False|-?\d+(\.\d+)?|'[^'\\]*'")
+
+
+def _simple(source: str) -> bool:
+    """Whether evaluating it does nothing and cannot fail."""
+    return _SIMPLE.fullmatch(source) is not None
+
+
+def _literal(value: Any) -> Known:
+    for name, exact in rules.EXACT.items():
+        if type(value) is exact:
+            if exact.__module__ == "builtins" and not (
+                exact is float and value in (float("inf"), float("-inf"))
+            ):
+                return repr(value), name
+            return f"{exact.__name__}({int(value)})", name
+    if value is None:
+        return "None", UNKNOWN
+    if value == [] or value == {}:
+        return repr(value), UNKNOWN
+    if isinstance(value, int):
+        return f"{type(value).__name__}({int(value)})", UNKNOWN
+    raise Unsupported
+
+
+# -- functions with a shorter way ------------------------------------------------------------------------------------
+
+
+def _joined(word: str) -> Callable[[_Generator, list[Known], nodes.Node], str | None]:
+    def make(_generator: _Generator, operands: list[Known], _command: nodes.Node) -> str | None:
+        return "(" + f" {word} ".join(source for source, _ in operands) + ")"
+
+    return make
+
+
+def _make_not(_generator: _Generator, operands: list[Known], _command: nodes.Node) -> str | None:
+    return f"(not {operands[0][0]})"
+
+
+def _make_equal(negated: str) -> Callable[[_Generator, list[Known], nodes.Node], str | None]:
+    def make(generator: _Generator, operands: list[Known], command: nodes.Node) -> str | None:
+        if len(operands) != 2:
+            return None
+        (first, known_first), (second, known_second) = operands
+        name = "ne" if negated else "eq"
+        sign = "!=" if negated else "=="
+        if known_first == known_second and known_first in rules.EXACT:
+            return f"({first} {sign} {second})"
+        mark = generator._mark(_Place(generator.base, "call", command, name))
+        helper = f"{mark}{'differ' if negated else 'equal'}"
+        if known_second == "string" and _simple(second):
+            left = generator._temporary()
+            return f"(({left} {sign} {second}) if type({left} := {first}) is str else {helper}({left}, {second}))"
+        return f"{helper}({first}, {second})"
+
+    return make
+
+
+def _make_len(generator: _Generator, operands: list[Known], command: nodes.Node) -> str | None:
+    source, knowledge = operands[0]
+    mark = generator._mark(_Place(generator.base, "call", command, "len"))
+    return f"{mark}{'length' if knowledge == INTERFACE else 'length_of_pipe'}({source})"
+
+
+def _make_call(_generator: _Generator, _operands: list[Known], _command: nodes.Node) -> str | None:
+    raise Unsupported
+
+
+_VERB: Final = re.compile(r"%(.)", re.DOTALL)
+
+
+def _make_printf(generator: _Generator, operands: list[Known], _command: nodes.Node) -> str | None:
+    """A constant layout of plain %s, %v and %d becomes Python's own formatting."""
+    layout, knowledge = operands[0]
+    if knowledge != "string" or layout[0] not in "'\"":
+        return None
+    text = _unliteral(layout)
+    verbs = _VERB.findall(text)
+    values = [verb for verb in verbs if verb != "%"]
+    if text.count("%") != len(verbs) + verbs.count("%") or any(verb not in "svd%" for verb in verbs):
+        return None
+    if len(values) != len(operands) - 1:
+        return None
+    parts = []
+    for verb, (source, known) in zip(values, operands[1:], strict=True):
+        if known == "string" and verb in "sv":
+            parts.append(source)
+            continue
+        name = generator._temporary()
+        if verb == "d":
+            parts.append(f"({name} if type({name} := {source}) is int else sprintf('%d', {name}))")
+        else:
+            other = f"format_value({name})" if verb == "v" else f"sprintf('%s', {name})"
+            parts.append(f"({name} if type({name} := {source}) is str else {other})")
+    if not parts:
+        return repr(text.replace("%%", "%"))
+    python = _VERB.sub(lambda verb: "%%" if verb[1] == "%" else "%s", text)
+    return f"({python!r} % ({', '.join(parts)},))"
+
+
+def _unliteral(source: str) -> str:
+    import ast
+
+    return str(ast.literal_eval(source))
+
+
+_SPECIAL: Final[dict[str, Callable[[_Generator, list[Known], nodes.Node], str | None]]] = {
+    "and": _joined("and"),
+    "or": _joined("or"),
+    "not": _make_not,
+    "eq": _make_equal(""),
+    "ne": _make_equal("not"),
+    "len": _make_len,
+    "call": _make_call,
+    "printf": _make_printf,
+}
+
+
+# -- helpers that generated code calls -------------------------------------------------------------------------------
+
+
+def _differ(a: Any, b: Any) -> bool:
+    return not equal(a, b)
+
+
+def _length_of_pipe(value: Any) -> int:
+    return int(builtins.LEN.call(INVALID if value is None else value))
+
+
+def _refuse(reason: str, _before: Any) -> Any:
+    raise Refused(reason)
+
+
+def _template(templates: TemplateSet, name: str, data: Any) -> str:
+    template = templates.templates.get(name)
+    if template is None:
+        raise Refused(f"template {runtime._quoted(name)} not defined")
+    templates.budget.spend(4)
+    return templates.run(template, data)
+
+
+def _invoke(receiver: Any, name: str, knowledge: str, given: tuple[Any, ...], known: tuple[str, ...]) -> Any:
+    """A method with arguments of which none is a number constant."""
+
+    def arguments(method: Function, _name: str) -> list[Any]:
+        checked = []
+        for position, value in enumerate(given):
+            try:
+                checked.append(rules.checked(value, rules.parameter_at(method, position), known[position]))
+            except Refused as error:
+                raise _ArgumentRefused(str(error), position) from None
+        return checked
+
+    nowhere = nodes.Dot(0)
+    try:
+        return runtime.invoke(receiver, (name,), knowledge, nowhere, "zero", arguments, len(given), 0)
+    except Fault as fault:
+        if fault.cause is not None:
+            raise _MethodFailed(fault.reason, fault.cause) from fault.cause
+        raise _ArgumentRefused(fault.reason, -1) from None
+
+
+_HELPERS: Final[dict[str, Any]] = {
+    "FAILURES": (FunctionError, TemplateError, Refused, AttributeError, LookupError, TypeError),
+    "Int64": rules.Int64,
+    "checked": rules.checked,
+    "differ": _differ,
+    "elements": runtime.elements,
+    "equal": equal,
+    "format_value": format_value,
+    "invoke": _invoke,
+    "length": builtins.LEN.call,
+    "length_of_pipe": _length_of_pipe,
+    "pairs": runtime.pairs,
+    "refuse": _refuse,
+    "shown": runtime.shown,
+    "sprintf": sprintf,
+    "template": _template,
+}
