@@ -77,8 +77,12 @@ def _read(text: str) -> Any:
     try:
         return scan(text)
     except JsonError as error:
-        plain = str(error) != "unexpected end of JSON input"
-        raise SchemaError(str(error) if plain else "unexpected EOF" if text.strip() else "EOF") from None
+        told = str(error)
+        if told == "unexpected end of JSON input":
+            told = "unexpected EOF" if text.strip() else "EOF"
+        elif told.endswith("after top-level value"):
+            told = "invalid character after top-level value"
+        raise SchemaError(told) from None
 
 
 def _go_type(value: Any) -> str:

@@ -309,8 +309,8 @@ def contains(schema: Schema, least: int | None, most: int | None, *, marks: bool
         places = " ".join(map(str, matched))
         if least is not None:
             if len(matched) < least:
-                text = f"min {least:,} items required to match contains schema, but matched {len(matched):,} items"
-                problems.append(Problem(f"{text} at {places}", failed))
+                got = f"matched {len(matched):,} items at {places}" if matched else "none matched"
+                problems.append(Problem(f"min {least:,} items required to match contains schema, but {got}", failed))
         elif not matched:
             problems.append(Problem("no items match contains schema", failed))
         if most is not None and len(matched) > most:

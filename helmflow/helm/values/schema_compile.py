@@ -11,7 +11,7 @@ from helmflow.core.go_json import go_quote
 from helmflow.helm.values import schema_checks as checks
 from helmflow.helm.values.schema_checks import ARRAY, NUMBER, OBJECT, STRING, TYPE_ORDER, Check, Schema, Scope, Seen
 from helmflow.helm.values.schema_dialects import LATEST, LISTS, MAPS, SINGLE, Draft, draft_of, metaschema
-from helmflow.helm.values.schema_errors import Problem, lines, literal, quote
+from helmflow.helm.values.schema_errors import Problem, by_reference, lines, literal, quote
 from helmflow.sprig import regex
 
 ROOT_URL: Final = "file:///values.schema.json"
@@ -24,10 +24,11 @@ class SchemaError(ValueError):
 class Resource:
     """A schema with a URL of its own: a document, or a part with an $id."""
 
-    __slots__ = ("anchors", "draft", "dynamic", "recursive", "root", "url")
+    __slots__ = ("anchors", "draft", "dynamic", "recursive", "root", "shown", "url")
 
     def __init__(self, url: str, root: Any, draft: Draft) -> None:
         self.url = url
+        self.shown = url  # the URL it was first known by, which messages use
         self.root = root
         self.draft = draft
         self.anchors: dict[str, Any] = {}
@@ -42,7 +43,7 @@ def compile_schema(document: Any) -> Schema:
         url = document["$schema"]
         named = draft_of(url)
         if named is None:
-            raise SchemaError(_cannot_load(url))
+            raise SchemaError(_cannot_load(url.removesuffix("#")))
         draft = named
     problem = _metaschema(draft).check(document, None, None)
     if problem is not None:
@@ -146,8 +147,10 @@ class _Compiler:
 
     def find(self, reference: str, resource: Resource) -> tuple[Any, Resource] | None:
         """What a reference names; None for a URN, which Helm lets pass."""
-        absolute = urljoin(resource.url, reference) if not reference.startswith("urn:") else reference
-        url, fragment = urldefrag(absolute)
+        if reference.startswith("#"):
+            url, fragment = resource.url, reference[1:]
+        else:
+            url, fragment = urldefrag(urljoin(resource.url, reference))
         found = self.resources.get(url) or self.resources.get(url + "#")
         if found is None:
             known = metaschema(url)
@@ -164,7 +167,7 @@ class _Compiler:
             return self.follow(fragment, found)
         if fragment not in found.anchors:
             raise SchemaError(
-                f"anchor in {go_quote(found.url + '#' + fragment)} not found in schema {go_quote(found.url)}"
+                f"anchor in {go_quote(found.shown + '#' + fragment)} not found in schema {go_quote(found.shown)}"
             )
         return found.anchors[fragment], self.owners.get(id(found.anchors[fragment]), found)
 
@@ -178,7 +181,7 @@ class _Compiler:
             elif isinstance(part, list) and token.isdigit() and int(token) < len(part):
                 part = part[int(token)]
             else:
-                raise SchemaError(f"json-pointer in {go_quote(resource.url + '#' + fragment)} not found")
+                raise SchemaError(f"json-pointer in {go_quote(resource.shown + '#' + fragment)} not found")
             owner = self.owners.get(id(part), owner)
         if isinstance(part, dict) and id(part) not in self.owners:
             self.scan(part, owner)
@@ -382,7 +385,8 @@ class _Filler:
         found = self.compiler.find(text, self.resource)
         if found is None:
             return lambda value, scope, seen: None
-        return self.compiler.schema(*found).on_same
+        target = self.compiler.schema(*found)
+        return lambda value, scope, seen: by_reference(target.on_same(value, scope, seen))
 
     def dynamic_reference(self, text: str) -> Check:
         """$dynamicRef: the outermost resource with the same dynamic anchor."""
@@ -401,7 +405,7 @@ class _Filler:
                 if anchor is not None:
                     chosen = compiler.schema(anchor, outer[0])
                 outer = outer[1]
-            problem = chosen.on_same(value, scope, seen)
+            problem = by_reference(chosen.on_same(value, scope, seen))
             if problem is not None:
                 problems.append(problem)
 
@@ -422,7 +426,7 @@ class _Filler:
                 if outer[0].recursive:
                     chosen = compiler.schema(outer[0].root, outer[0])
                 outer = outer[1]
-            problem = chosen.on_same(value, scope, seen)
+            problem = by_reference(chosen.on_same(value, scope, seen))
             if problem is not None:
                 problems.append(problem)
 
@@ -440,7 +444,7 @@ def _matcher(source: str) -> Callable[[str], bool]:
 def _enum(values: list[Any]) -> Callable[[Any], Problem | None]:
     """enum"""
     shown = [literal(value) for value in values]
-    message = "'enum' failed" if None in shown else f"value must be {'one of ' if len(shown) > 1 else ''}" + ", ".join(
+    message = "'enum' failed" if None in shown else f"value must be {'' if len(shown) == 1 else 'one of '}" + ", ".join(
         text for text in shown if text is not None
     )
     texts = frozenset(value for value in values if isinstance(value, str))

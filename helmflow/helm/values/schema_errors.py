@@ -21,7 +21,7 @@ class Number(float):
 
 
 class Problem:
-    """One failed keyword, or a group of them (`message` "").
+    """One failed keyword, a group of them (`message` is GROUP), or a reference to a schema (`message` "").
 
     `tokens` lead from the value that the enclosing problem is about to this one's, innermost last; `rooted` problems
     start again at the top, as property names do.
@@ -41,22 +41,34 @@ class Problem:
         return self
 
 
+GROUP: Final = "validation failed"
+
+
 def one_of(problems: list[Problem]) -> Problem | None:
     """None, the only problem, or a group."""
     if not problems:
         return None
-    return problems[0] if len(problems) == 1 else Problem("", problems)
+    return problems[0] if len(problems) == 1 else Problem(GROUP, problems)
+
+
+def by_reference(problem: Problem | None) -> Problem | None:
+    """What a referred schema found; a group stays one group, even when it is all there is."""
+    return Problem("", (problem,)) if problem is not None and problem.message is GROUP else problem
 
 
 def lines(problem: Problem) -> str:
-    """The problem as lines of a list, each with its place."""
+    """The problem as lines of a list, each with its place; a group that is all there is goes without a heading."""
     out: list[str] = []
-    _show(problem, 1, (), out)
+    if problem.message is GROUP:
+        for cause in problem.causes:
+            _show(cause, 1, problem.tokens, out)
+    else:
+        _show(problem, 1, (), out)
     return "\n".join(out)
 
 
 def _show(problem: Problem, indent: int, base: tuple[str, ...], out: list[str]) -> None:
-    here = problem.tokens if problem.rooted else base + problem.tokens
+    here = () if problem.rooted else base + problem.tokens
     if problem.message:
         out.append(f"{'  ' * (indent - 1)}- at {quote(pointer(here))}: {problem.message}")
         indent += 1
@@ -71,7 +83,8 @@ def pointer(tokens: Iterable[str]) -> str:
 
 def quote(text: str) -> str:
     """Text in single quotes, escaped as Go does."""
-    inner = go_quote(text)[1:-1].replace('\\"', '"').replace("'", "\\'")
+    # The reference library unescapes double quotes before it takes the outer ones off; a last backslash suffers.
+    inner = go_quote(text).replace('\\"', '"').replace("'", "\\'")[1:-1]
     return f"'{inner}'"
 
 

@@ -42,7 +42,7 @@ def _time(text: str) -> str | None:
     clock: list[int] = []
     for part in (text[:2], text[3:5], text[6:8]):
         if not (part.isascii() and part.isdigit()):
-            return "non-integer hour/min/sec"
+            return "invalid hour/min/sec"
         clock.append(int(part))
     hour, minute, second = clock
     if hour > 23 or minute > 59 or second > 60:
@@ -62,7 +62,7 @@ def _time(text: str) -> str | None:
         if rest[3] != ":":
             return "missing colon in offset in correct place"
         if not (rest[1:3].isdigit() and rest[4:].isdigit()):
-            return "non-integer hour/min in offset"
+            return "invalid hour/min in offset"
         offset_hour, offset_minute = int(rest[1:3]), int(rest[4:])
         if offset_hour > 23 or offset_minute > 59:
             return "hour/min in offset out of range"
@@ -83,9 +83,6 @@ def _date_time(text: str) -> str | None:
         return f"invalid date element: {wrong}"
     wrong = _time(text[11:])
     return None if wrong is None else f"invalid time element: {wrong}"
-
-
-_DURATION_UNITS: Final = (("date", "YMD"), ("time", "HMS"))
 
 
 def _duration(text: str) -> str | None:
@@ -110,8 +107,9 @@ def _duration(text: str) -> str | None:
     return None
 
 
-def _units(text: str, allowed: str) -> str | None:
+def _units(text: str, units: str) -> str | None:
     """Numbers with units, each unit once and in order."""
+    allowed = units
     while text:
         digits = re.match(r"[0-9]*", text)
         assert digits is not None
@@ -122,18 +120,25 @@ def _units(text: str, allowed: str) -> str | None:
             return "missing unit"
         unit, text = text[0], text[1:]
         if unit not in allowed:
-            return f"unit {go_quote(unit)} out of order" if unit in "YMDHMS" else f"invalid unit {go_quote(unit)}"
+            return f"unit {_rune(unit)} out of order" if unit in units else f"invalid unit {_rune(unit)}"
         allowed = allowed[allowed.index(unit) + 1 :]
     return None
 
 
 def _period(text: str) -> str | None:
+    """Two moments, or a moment and a duration on either side."""
     start, slash, end = text.partition("/")
     if not slash:
         return "missing slash"
-    if start.startswith("P"):
-        return _duration(start) or _date_time(end)
-    return _date_time(start) or (_duration(end) if end.startswith("P") else _date_time(end))
+    checks = (
+        (_duration, "start duration") if start.startswith("P") else (_date_time, "start date-time"),
+        (_duration, "end duration") if end.startswith("P") and start[:1] != "P" else (_date_time, "end date-time"),
+    )
+    for (check, name), part in zip(checks, (start, end), strict=True):
+        wrong = check(part)
+        if wrong is not None:
+            return f"invalid {name}: {wrong}"
+    return None
 
 
 def _hostname(text: str) -> str | None:
@@ -206,21 +211,61 @@ def _ipv4(text: str) -> str | None:
 
 
 def _ipv6(text: str) -> str | None:
-    import ipaddress
-
     if ":" not in text:
         return "missing colon"
     if "%" in text:
         return "zone id is not a part of ipv6 address"
-    try:
-        ipaddress.IPv6Address(text)
-    except ValueError:
-        for match in re.finditer(r"[0-9a-fA-F]+", text):
-            if len(match[0]) > 4:
-                shown = f"{go_quote(text)}): each group must have 4 or less digits (at {go_quote(text[match.start() :])})"
-                return f"ParseAddr({shown}"
-        return f"ParseAddr({go_quote(text)}): unable to parse IP"
-    return None
+    wrong = _address_fault(text)
+    if wrong is None:
+        return None
+    message, at = wrong
+    return f"ParseAddr({go_quote(text)}): {message}" + (f" (at {go_quote(at)})" if at else "")
+
+
+def _address_fault(text: str) -> tuple[str, str] | None:  # noqa: C901
+    """What package netip finds wrong with an IPv6 address, and where."""
+    rest, fields, ellipsis = text, 0, False
+    if rest.startswith("::"):
+        rest, ellipsis = rest[2:], True
+        if not rest:
+            return None
+    while fields < 8:
+        digits = re.match(r"[0-9a-fA-F]*", rest)
+        assert digits is not None
+        size = digits.end()
+        if size > 4:
+            return "each group must have 4 or less digits", rest
+        if not size:
+            return "each colon-separated field must have at least one digit", rest
+        if rest[size : size + 1] == ".":
+            if not ellipsis and fields != 6:
+                return "embedded IPv4 address must replace the final 2 fields of the address", rest
+            if fields > 6:
+                return "too many hex fields to fit an embedded IPv4 at the end of the address", rest
+            wrong = _ipv4(rest)
+            if wrong is not None:
+                return f"invalid embedded IPv4: {wrong}", rest
+            rest, fields = "", fields + 2
+            break
+        fields, rest = fields + 1, rest[size:]
+        if not rest:
+            break
+        if rest[0] != ":":
+            return "unexpected character, want colon", rest
+        if len(rest) == 1:
+            return "colon must be followed by more characters", rest
+        rest = rest[1:]
+        if rest[0] == ":":
+            if ellipsis:
+                return "multiple :: in address", rest
+            ellipsis, rest = True, rest[1:]
+            if not rest:
+                break
+    if rest:
+        return "trailing garbage after address", rest
+    if fields < 8 and not ellipsis:
+        return "address string too short", ""
+    return ("the :: must expand to at least one field of zeros", "") if fields == 8 and ellipsis else None
 
 
 def _uri_reference(text: str) -> str | None:
@@ -254,11 +299,11 @@ def _uri_template(text: str) -> str | None:
         for char in part:
             if char == "{":
                 if inside:
-                    return "nested opening braces"
+                    return "nested curly braces"
                 inside = True
             elif char == "}":
                 if not inside:
-                    return "no matching opening brace"
+                    return "nested curly braces"
                 inside = False
         if inside:
             return "no matching closing brace"
@@ -307,15 +352,18 @@ def _semver(text: str) -> str | None:
         if not part:
             return f"{name} is empty"
         if not (part.isascii() and part.isdigit()):
-            return f"{name} has non-digit"
+            return f"{name} contains non-digit"
         if len(part) > 1 and part[0] == "0":
             return f"{name} starts with zero"
-    for present, name, suffix in ((dash, "prerelease", prerelease), (plus, "build", build)):
+    for present, name, suffix in ((dash, "pre-release", prerelease), (plus, "build", build)):
         for part in suffix.split(".") if present else ():
-            if not re.fullmatch(r"[0-9A-Za-z-]+", part):
-                return f"{name} identifier is empty" if not part else f"{name} has invalid character"
-            if name == "prerelease" and part.isdigit() and len(part) > 1 and part[0] == "0":
-                return "prerelease numeric identifier starts with zero"
+            if not part:
+                return f"{name} identifier is empty"
+            bad = re.search(r"[^0-9A-Za-z-]", part)
+            if bad is not None:
+                return f"invalid character {_rune(bad[0])} in {name} identifier"
+            if name == "pre-release" and part.isdigit() and len(part) > 1 and part[0] == "0":
+                return "pre-release numeric identifier starts with zero"
     return None
 
 
