@@ -22,6 +22,9 @@ from helmflow.kube.client import MERGE_PATCH, KubeClient
 from helmflow.kube.objects import KubeObject, at
 
 API: Final = "coordination.k8s.io/v1"
+PREFIX: Final = "helmflow."
+MANAGED_BY: Final = "app.kubernetes.io/managed-by"
+CLOCK_MARGIN_S: Final = 120.0  # how far the clocks of two hosts may be apart
 POLL_S: Final = 0.25
 LOCK_TIMEOUT_S: Final = (
     900.0  # how long another run is waited for: longer than Helm's own longest usual upgrade
@@ -67,7 +70,7 @@ class Holder:
 
 def lease_ref(namespace: str, release: str) -> ObjectRef:
     """The lease of a release."""
-    return ObjectRef(API, "Lease", namespace, f"helmflow.{release}")
+    return ObjectRef(API, "Lease", namespace, PREFIX + release)
 
 
 def holder_of(lease: KubeObject) -> str:
@@ -85,7 +88,33 @@ def is_stale(lease: KubeObject, clock: Clock) -> bool:
         return True
     renewed = _time(at(lease, "spec", "renewTime"))
     duration = float(at(lease, "spec", "leaseDurationSeconds") or 0)
-    return renewed is not None and (clock.now() - renewed).total_seconds() > duration + 120.0
+    margin = 0.0 if holder is not None and holder.host == socket.gethostname() else CLOCK_MARGIN_S
+    return renewed is not None and (clock.now() - renewed).total_seconds() > duration + margin
+
+
+def leases(client: KubeClient) -> dict[tuple[str, str], KubeObject]:
+    """Every lease of helmflow's by (namespace, release), in one LIST; none where that is not allowed."""
+    try:
+        found = client.list(API, "Lease", label_selector=f"{MANAGED_BY}=helmflow").items
+    except ClusterError:
+        return {}
+    return {
+        (
+            str(at(lease, "metadata", "namespace")),
+            str(at(lease, "metadata", "name")).removeprefix(PREFIX),
+        ): lease
+        for lease in found
+    }
+
+
+def drop(client: KubeClient, owner: ReleaseId, holder: str) -> None:
+    """Delete the lease of a dead run, unless somebody else holds it by now."""
+    ref = lease_ref(owner.namespace, owner.name)
+    lease = client.find(ref)
+    if lease is None or holder_of(lease) != holder:
+        return
+    with suppress(errors.NotFound, errors.Conflict):
+        client.delete(ref, uid=str(at(lease, "metadata", "uid")))
 
 
 @dataclass(slots=True)
@@ -181,7 +210,11 @@ class LeaseKeeper:
         return {
             "apiVersion": API,
             "kind": "Lease",
-            "metadata": {"name": ref.name, "namespace": ref.namespace},
+            "metadata": {
+                "name": ref.name,
+                "namespace": ref.namespace,
+                "labels": {MANAGED_BY: "helmflow"},
+            },
             "spec": {
                 "holderIdentity": str(self.holder),
                 "leaseDurationSeconds": max(1, round(self.duration_s)),

@@ -11,7 +11,7 @@ from helmflow.core.clock import Deadline
 from helmflow.core.errors import ClusterError
 from helmflow.core.events import ObjectApplied, StepFinished, StepStarted
 from helmflow.core.ids import ObjectRef
-from helmflow.execute import chart_hooks
+from helmflow.execute import chart_hooks, lease
 from helmflow.execute.bench import Bench, StepFailed
 from helmflow.helm.release import history
 from helmflow.helm.release.record import ReleaseStatus, Revision, go_time
@@ -25,6 +25,7 @@ from helmflow.plan.model import (
     ChangeKind,
     DeleteObjects,
     DeleteRevisions,
+    DropLease,
     EnsureNamespace,
     PruneRevisions,
     RepairRevision,
@@ -83,6 +84,8 @@ def _run(step: Step, bench: Bench, error: str | None) -> None:
             _prune_revisions(step, bench)
         case DeleteRevisions():
             _delete_revisions(bench)
+        case DropLease():
+            lease.drop(bench.tools.client, bench.plan.owner, step.holder)
         case _:
             assert_never(step)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from helmflow.core.events import ReleasePlanned
 from helmflow.core.ids import ObjectRef, ReleaseId
-from helmflow.execute.lease import holder_of, is_stale, lease_ref
+from helmflow.execute.lease import holder_of, is_stale, leases
 from helmflow.flows import rendering
 from helmflow.flows.options import RunOptions, TestOptions
 from helmflow.flows.prepare import Chosen, Preparation, Prepared
@@ -305,14 +305,15 @@ def _plan_cluster(session: Session, cluster: Cluster, drafts: list[_Draft]) -> N
 
 def _check_leases(session: Session, cluster: Cluster, drafts: list[_Draft]) -> None:
     """Who is behind a revision that is still pending: a run at work, a dead one, or a tool without our leases."""
+    found = leases(cluster.client)
     for draft in drafts:
-        newest = revisions.newest(draft.revisions)
-        if newest is None or not newest.status.pending:
-            continue
-        lease = cluster.client.find(lease_ref(draft.owner.namespace, draft.owner.name))
+        lease = found.get((draft.owner.namespace, draft.owner.name))
         if lease is not None:
             draft.hold = Hold.STALE if is_stale(lease, session.clock) else Hold.HELD
             draft.holder = holder_of(lease)
+            continue
+        newest = revisions.newest(draft.revisions)
+        if newest is None or not newest.status.pending:
             continue
         began = parse_time(newest.last_deployed)
         young = began is not None and (session.clock.now() - began).total_seconds() < FOREIGN_GRACE_S
@@ -506,6 +507,7 @@ def _parts(draft: _Draft, changes: tuple[Change, ...]) -> Parts:
         revisions=draft.revisions,
         settings=draft.settings,
         fresh=installs_again(draft.revisions),
+        abandoned_lease=draft.holder if draft.hold is Hold.STALE else "",
     )
 
 

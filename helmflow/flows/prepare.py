@@ -182,7 +182,11 @@ class _Worker:
     def _asked_at(self, node: object) -> Span | None:
         """The release that a node belongs to, the first one in the files for a chart that several use."""
         return next(
-            (release.span for release in self.releases.values() if node in (release.id, _chart_node(release))),
+            (
+                release.span
+                for release in self.releases.values()
+                if node in (release.id, _chart_node(release))
+            ),
             None,
         )
 

@@ -184,7 +184,7 @@ def _change(
     live = subject.live.get(target.ref)
     unchanged = Change(ref=target.ref, kind=ChangeKind.UNCHANGED, source=target.source)
     if live is None:
-        if before is not None and before.text == target.text:
+        if before is not None and _same_document(before, target):
             compared.missing += 1
         return Change(
             ref=target.ref,
@@ -203,6 +203,10 @@ def _change(
     return _update(compared, asked, before, live)
 
 
+def _same_document(before: Target, after: Target) -> bool:
+    return before.text.strip() == after.text.strip() or before.body == after.body
+
+
 def _update(compared: Compared, asked: _Pending, before: Target | None, live: Mapping[str, Json]) -> Change:
     target = asked.target
     kind = ChangeKind.UPDATE if asked.known else ChangeKind.ADOPT
@@ -213,7 +217,7 @@ def _update(compared: Compared, asked: _Pending, before: Target | None, live: Ma
         "force": asked.force,
         "uid": str(live.get("metadata", {}).get("uid", "")),
     }
-    if before is not None and before.text != target.text:
+    if before is not None and not _same_document(before, target):
         return Change(kind=kind, before=before.text, after=target.text, **common)
     from helmflow.core import yaml_dialect
 

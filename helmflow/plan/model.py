@@ -208,6 +208,13 @@ class DeleteRevisions:
     """Delete every stored revision of the release: the end of an uninstall."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropLease:
+    """Remove the lease that a dead run left on a release which needs nothing else."""
+
+    holder: str
+
+
 Step = (
     EnsureNamespace
     | ApplyCrds
@@ -220,6 +227,7 @@ Step = (
     | RepairRevision
     | PruneRevisions
     | DeleteRevisions
+    | DropLease
 )
 
 

@@ -16,6 +16,7 @@ from helmflow.plan.model import (
     ChangeKind,
     DeleteObjects,
     DeleteRevisions,
+    DropLease,
     EnsureNamespace,
     HookEvent,
     HookRun,
@@ -48,13 +49,15 @@ class Parts:
     revisions: tuple[Revision, ...] = ()
     settings: Settings
     fresh: bool = False
+    abandoned_lease: str = ""
 
 
 def steps(action: Action, parts: Parts) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
     """The steps of an action, and those that run after them whatever happened."""
     match action.kind:
         case ActionKind.KEEP:
-            return (), (RunLocalHooks(event="cleanup"),)
+            left = (DropLease(holder=parts.abandoned_lease),) if parts.abandoned_lease else ()
+            return (), (*left, RunLocalHooks(event="cleanup"))
         case ActionKind.REFUSE:
             return (), ()
         case ActionKind.UNINSTALL:
