@@ -245,8 +245,14 @@ def _subject(name: str) -> x509.Name:
     from cryptography import x509
     from cryptography.x509.oid import NameOID
 
-    # Go bounds no common name; long service names pass the 64 characters of the standard.
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name, _validate=False)] if name else [])
+    if not name:
+        return x509.Name([])
+    import warnings
+
+    with warnings.catch_warnings():
+        # Go bounds no common name; long service names pass the 64 characters of the standard.
+        warnings.simplefilter("ignore")
+        return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name, _validate=False)])
 
 
 def _validity(days: int) -> tuple[Any, Any]:

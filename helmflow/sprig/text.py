@@ -126,7 +126,9 @@ def squote(*values: Any) -> str:
 
 @function("cat", "...any", returns="string")
 def cat(*values: Any) -> str:
-    return " ".join([format_value(value) for value in values if value is not None])
+    parts = [format_value(value) for value in values if value is not None]
+    check_text("cat", sum(map(len, parts)))
+    return " ".join(parts)
 
 
 @function("plural", "string", "string", "int", returns="string")
