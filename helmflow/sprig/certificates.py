@@ -174,6 +174,15 @@ class _Request:
 
 
 def _issue(request: _Request, issuer: x509.Certificate | None, signer: Any) -> Certificate:
+    """The certificate, issued without a word about names that are longer than the standard allows: Go allows them."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return _issued(request, issuer, signer)
+
+
+def _issued(request: _Request, issuer: x509.Certificate | None, signer: Any) -> Certificate:
     """The certificate with the extensions that Go writes; self-signed without an issuer."""
     from cryptography import x509
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -245,14 +254,7 @@ def _subject(name: str) -> x509.Name:
     from cryptography import x509
     from cryptography.x509.oid import NameOID
 
-    if not name:
-        return x509.Name([])
-    import warnings
-
-    with warnings.catch_warnings():
-        # Go bounds no common name; long service names pass the 64 characters of the standard.
-        warnings.simplefilter("ignore")
-        return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name, _validate=False)])
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name, _validate=False)] if name else [])
 
 
 def _validity(days: int) -> tuple[Any, Any]:
