@@ -85,7 +85,9 @@ def attached(command: Sequence[str]) -> int:
     try:
         status = subprocess.call(list(command))
     except (FileNotFoundError, PermissionError) as cause:
-        raise HelmflowError(f"cannot run {command[0]!r}: {cause.strerror}", error_id="process.not-found") from cause
+        raise HelmflowError(
+            f"cannot run {command[0]!r}: {cause.strerror}", error_id="process.not-found"
+        ) from cause
     return status if status >= 0 else 128 - status
 
 
@@ -93,5 +95,10 @@ def detached(command: Sequence[str], log: Path) -> None:
     """Start `command` so that it outlives this process; its output goes to `log`."""
     with log.open("w", encoding="utf-8") as output:
         subprocess.Popen(
-            list(command), stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, close_fds=True
+            list(command),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            close_fds=True,
         )

@@ -9,13 +9,16 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+from helmflow.core.limits import MAX_YAML_DEPTH
 from helmflow.core.yaml_nodes import RawNode, YamlError, documents, encoded
 from helmflow.core.yaml_scalars import HINTED, parse_timestamp, resolve_v2, resolve_v3
 
 _MISSING: Final = object()
 _TAG: Final = "tag:yaml.org,2002:"
 _NO_KEY: Final = object()
+_MERGE: Final = "<<"  # as an object: a quoted "<<" is a key like any other
 _MEMO_LIMIT: Final = 20_000
+_MANY_COPIES: Final = 10_000  # nodes that aliases repeat; beyond that Go's own accounting decides
 _PREFIX: Final = "error converting YAML to JSON: "
 
 _values: dict[str, Any] = {}  # plain scalar -> value, for scalars whose first character is hinted
@@ -89,7 +92,7 @@ def load_native_all(text: str | bytes) -> Iterator[Any]:
 
 
 class _Unusual(Exception):
-    """The document has anchors, tags, merge keys, complex keys or mistakes: the careful way reads it."""
+    """The document has tags, odd merges or keys, many aliases or mistakes: the careful way reads it."""
 
 
 def _fast_document(data: bytes) -> Any:
@@ -110,7 +113,7 @@ def _build(next_event: Callable[[], Any], events: Any) -> Any:  # noqa: C901
     """One loop over the events: the hottest one of reading values, hence in one piece."""
     scalar, mapping, sequence = events.ScalarEvent, events.MappingStartEvent, events.SequenceStartEvent
     mapping_end, sequence_end = events.MappingEndEvent, events.SequenceEndEvent
-    values, keys, hinted, missing, no_key = _values, _keys, HINTED, _MISSING, _NO_KEY
+    values, keys, hinted, missing, no_key, merge = _values, _keys, HINTED, _MISSING, _NO_KEY, _MERGE
     stack: list[Any] = []
     push, pop = stack.append, stack.pop
     current: Any = None
@@ -118,11 +121,13 @@ def _build(next_event: Callable[[], Any], events: Any) -> Any:  # noqa: C901
     listing = True
     root: list[Any] = []
     current = root
+    anchors: dict[str, Any] = {}
+    copied = 0
     while True:
         event = next_event()
         kind = type(event)
         if kind is scalar:
-            if event.anchor is not None or event.tag is not None:
+            if event.tag is not None:
                 raise _Unusual
             value = event.value
             if listing or key is not no_key:
@@ -132,20 +137,26 @@ def _build(next_event: Callable[[], Any], events: Any) -> Any:  # noqa: C901
                     elif value[0] in hinted:
                         found = values.get(value, missing)
                         value = _remember(value) if found is missing else found
+                if event.anchor is not None:
+                    anchors[event.anchor] = value
                 if listing:
                     current.append(value)
                 else:
                     current[key] = value
                     key = no_key
+            elif event.anchor is not None:
+                raise _Unusual
             elif event.implicit[0]:
                 found = keys.get(value)
                 key = _remember_key(value) if found is None else found
             else:
-                key = value
+                key = value if value != merge else "".join(("<", "<"))
         elif kind is mapping or kind is sequence:
-            if event.anchor is not None or event.tag is not None:
+            if event.tag is not None or key is merge:
                 raise _Unusual
             made: Any = {} if kind is mapping else []
+            if event.anchor is not None:
+                anchors[event.anchor] = made
             if listing:
                 current.append(made)
             elif key is no_key:
@@ -164,10 +175,42 @@ def _build(next_event: Callable[[], Any], events: Any) -> Any:  # noqa: C901
                 raise _Unusual
         elif kind is events.DocumentEndEvent or kind is events.StreamEndEvent:
             return root[0] if root else None
+        elif kind is events.AliasEvent:
+            target = anchors.get(event.anchor, missing)
+            if target is missing or key is no_key and not listing or any(target is one for one in stack):
+                raise _Unusual
+            value, size = _copied(target) if target is not current else (None, _MANY_COPIES)
+            copied += size
+            if copied >= _MANY_COPIES:
+                raise _Unusual
+            if listing:
+                current.append(value)
+            elif key is not merge:
+                current[key] = value
+            elif type(value) is dict:
+                current.update(value)
+            else:
+                raise _Unusual
+            key = no_key
         elif kind is not events.StreamStartEvent:
             raise _Unusual
-        if len(stack) > 5000:
+        if len(stack) > MAX_YAML_DEPTH:
             raise _Unusual
+
+
+def _copied(value: Any) -> tuple[Any, int]:
+    """A value of its own for an alias, and how many nodes it has."""
+    if type(value) is dict:
+        made: dict[str, Any] = {}
+        size = 1
+        for key, item in value.items():
+            made[key], inner = _copied(item)
+            size += inner + 1
+        return made, size
+    if type(value) is list:
+        pairs = [_copied(item) for item in value]
+        return [item for item, _ in pairs], 1 + sum(inner for _, inner in pairs)
+    return value, 1
 
 
 def _remember(text: str) -> Any:
@@ -183,9 +226,9 @@ def _remember(text: str) -> Any:
 
 def _remember_key(text: str) -> str:
     """The JSON text of a plain key, memoised."""
-    if text == "<<":
-        raise _Unusual
-    if text and text[0] not in HINTED:
+    if text == _MERGE:
+        key = _MERGE
+    elif text and text[0] not in HINTED:
         key = text
     else:
         try:
