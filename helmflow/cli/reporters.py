@@ -68,6 +68,11 @@ class Reporting:
 
             print(plan_json.render(plan))  # noqa: T201
             return
+        if vars(self._given).get("output") == "markdown":
+            from helmflow.ui import markdown
+
+            print(markdown.render(plan))  # noqa: T201
+            return
         from helmflow.ui import plan_view
 
         text = plan_view.render(plan, self.theme, context=vars(self._given).get("context", -1))

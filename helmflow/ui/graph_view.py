@@ -82,10 +82,14 @@ def svg(nodes: Sequence[Node]) -> str:
     width = max((x for x, _ in places.values()), default=0) + _WIDTH + _GAP_X
     height = max((y for _, y in places.values()), default=0) + _HEIGHT + _GAP_Y
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
-        ' font-family="sans-serif" font-size="12">',
-        '<defs><marker id="a" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
-        '<path d="M0 0L8 4L0 8z" fill="#667"/></marker></defs>',
+        (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
+            ' font-family="sans-serif" font-size="12">'
+        ),
+        (
+            '<defs><marker id="a" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
+            '<path d="M0 0L8 4L0 8z" fill="#667"/></marker></defs>'
+        ),
     ]
     for node in nodes:
         x, y = places[node.key]
