@@ -6,7 +6,7 @@ import re
 
 from helmflow.gotemplate.printf import quote
 
-_HEX = re.compile(r"[0-9a-fA-F]*", re.ASCII)
+_HEX = "[0-9a-fA-F]*"
 
 
 class AddressError(ValueError):
@@ -62,7 +62,7 @@ def _check_v6(text: str) -> None:
         return
     filled = 0
     while filled < 16:
-        found = _HEX.match(rest)
+        found = re.match(_HEX, rest)
         size = found.end() if found else 0
         if size > 4:
             raise AddressError(text, "each group must have 4 or less digits", rest)

@@ -171,7 +171,7 @@ def _camel(text: str) -> str:
 
 # Runes stand for their class, so that one expression splits words: space, dash (a connector that is punctuation
 # too), punctuation, Upper, letter, number, other.
-_WORDS = re.compile("([sd]+)|(p[pd]*)|(U+(?=Ul)|Ul+|U+)|(l+)|(n+)|(o+)")
+_WORDS = "([sd]+)|(p[pd]*)|(U+(?=Ul)|Ul+|U+)|(l+)|(n+)|(o+)"
 _CONNECTOR, _PUNCTUATION, _UPPER, _LETTERS, _NUMBER, _OTHER = range(1, 7)
 
 
@@ -198,7 +198,9 @@ def _rune_class(rune: str) -> str:
 def _joined_words(text: str, connector: str) -> str:
     """xstrings' ToSnakeCase and ToKebabCase."""
     classes = "".join(map(_rune_class, text))
-    words = [(match.lastindex or 0, text[match.start() : match.end()]) for match in _WORDS.finditer(classes)]
+    words = [
+        (match.lastindex or 0, text[match.start() : match.end()]) for match in re.finditer(_WORDS, classes)
+    ]
     out: list[str] = []
     index = 0
 

@@ -19,9 +19,7 @@ if TYPE_CHECKING:
     from cryptography import x509
     from cryptography.x509.general_name import GeneralName
 
-_PEM = re.compile(
-    r"(?:^|\n)-----BEGIN ([^\n]*?)-----[ \t\r]*\n((?:[^\n:]*:[^\n]*\n)*)([^-]*?)\n?-----END \1-----[ \t\r]*(?:\n|$)"
-)
+_PEM = r"(?:^|\n)-----BEGIN ([^\n]*?)-----[ \t\r]*\n((?:[^\n:]*:[^\n]*\n)*)([^-]*?)\n?-----END \1-----[ \t\r]*(?:\n|$)"
 _DAY = 86_400 * 10**9
 
 
@@ -339,7 +337,7 @@ def _decoded(text: str, complaint: str) -> str:
 
 def _pem_block(text: str) -> tuple[str, bytes] | None:
     """The first PEM block's type and content."""
-    for found in _PEM.finditer(text.replace("\r\n", "\n")):
+    for found in re.finditer(_PEM, text.replace("\r\n", "\n")):
         try:
             return found[1], decode_base64("".join(found[3].split()))
         except CorruptInput:

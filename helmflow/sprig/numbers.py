@@ -15,16 +15,13 @@ from helmflow.gotemplate.printf import format_value
 from helmflow.sprig.conversion import check_items
 
 _MIN, _MAX, _WORD = -(2**63), 2**63 - 1, 2**64
-_INTEGER = re.compile(
-    r"([+-]?)(?:0[xX]((?:_?[0-9a-fA-F])+)|0[bB]((?:_?[01])+)|0[oO]?((?:_?[0-7])+)|(0|[1-9](?:_?[0-9])*))",
-    re.ASCII,
+# Patterns stay texts: re compiles and keeps them when a number first needs one, not when templates start.
+_INTEGER = (
+    "([+-]?)(?:0[xX]((?:_?[0-9a-fA-F])+)|0[bB]((?:_?[01])+)|0[oO]?((?:_?[0-7])+)|(0|[1-9](?:_?[0-9])*))"
 )
-_DECIMAL_INTEGER = re.compile(r"[+-]?[0-9]+", re.ASCII)
-_OCTAL_INTEGER = re.compile(r"[+-]?[0-7]+", re.ASCII)
-_HEX_FLOAT = re.compile(
+_HEX_FLOAT = (
     r"[+-]?0[xX]_?(?:(?:[0-9a-fA-F]_?)*[0-9a-fA-F](?:\.(?:[0-9a-fA-F]_?)*(?<!_))?"
-    r"|\.(?:[0-9a-fA-F]_?)*[0-9a-fA-F])[pP][+-]?(?:[0-9]_?)*[0-9]",
-    re.ASCII,
+    r"|\.(?:[0-9a-fA-F]_?)*[0-9a-fA-F])[pP][+-]?(?:[0-9]_?)*[0-9]"
 )
 _FLOAT_LETTERS = frozenset("0123456789+-._eEiInNfFtTyYaA")
 
@@ -82,7 +79,7 @@ def float64(value: Any) -> float:
 
 @function("atoi", "string", returns="int")
 def atoi(text: str) -> int:
-    if not _DECIMAL_INTEGER.fullmatch(text):
+    if not re.fullmatch("[+-]?[0-9]+", text):
         return 0
     return max(_MIN, min(_MAX, int(text)))
 
@@ -90,7 +87,7 @@ def atoi(text: str) -> int:
 @function("toDecimal", "any", returns="int64")
 def to_decimal(value: Any) -> Int64:
     text = format_value(value)
-    number = int(text, 8) if _OCTAL_INTEGER.fullmatch(text) else 0
+    number = int(text, 8) if re.fullmatch("[+-]?[0-7]+", text) else 0
     return Int64(number if _MIN <= number <= _MAX else 0)
 
 
@@ -241,7 +238,7 @@ def _parse_integer(text: str) -> int:
         head, dot, zeros = text.rpartition(".")
         if dot and not zeros.strip("0"):
             text = head
-    found = _INTEGER.fullmatch(text)
+    found = re.fullmatch(_INTEGER, text)
     if found is None:
         return 0
     sign, hexadecimal, binary, octal, plain = found.groups()
@@ -255,7 +252,7 @@ def _parse_integer(text: str) -> int:
 
 def _parse_float(text: str) -> float:
     if not _FLOAT_LETTERS.issuperset(text):
-        if _HEX_FLOAT.fullmatch(text):
+        if re.fullmatch(_HEX_FLOAT, text):
             try:
                 return float.fromhex(text.replace("_", ""))
             except OverflowError:

@@ -19,10 +19,11 @@ _PATH = _ALWAYS | frozenset(b"$&+,/:;=@")
 _USER = _ALWAYS | frozenset(b"$&+,;=")
 _FRAGMENT = _ALWAYS | frozenset(b"$&+,/:;=?@!()*")
 
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)?:", re.ASCII)
-_CONTROL = re.compile("[\x00-\x1f\x7f]")
-_PORT = re.compile(r"(:[0-9]*)?", re.ASCII)
-_USERINFO = re.compile(r"[A-Za-z0-9._:~!$&'()*+,;=%@-]*", re.ASCII)
+# Patterns stay texts: re compiles them when the first URL comes.
+_SCHEME = "([A-Za-z][A-Za-z0-9+.-]*)?:"
+_CONTROL = "[\x00-\x1f\x7f]"
+_PORT = "(:[0-9]*)?"
+_USERINFO = "[A-Za-z0-9._:~!$&'()*+,;=%@-]*"
 _HEX = frozenset(b"0123456789abcdefABCDEF")
 
 
@@ -91,13 +92,13 @@ def parse(text: str) -> Url:
 
 
 def _parse(text: str) -> Url:
-    if _CONTROL.search(text):
+    if re.search(_CONTROL, text):
         raise UrlError("net/url: invalid control character in URL")
     if text == "*":
         return Url(path="*")
     url = Url()
     rest = text
-    found = _SCHEME.match(text)
+    found = re.match(_SCHEME, text)
     if found:
         if found[1] is None:
             raise UrlError("missing protocol scheme")
@@ -122,7 +123,7 @@ def _authority(authority: str, *, strict: bool) -> tuple[str, str]:
     host = _host(host, strict=strict)
     if not at:
         return "", host
-    if not _USERINFO.fullmatch(userinfo):
+    if not re.fullmatch(_USERINFO, userinfo):
         raise UrlError("net/url: invalid userinfo")
     name, colon, password = userinfo.partition(":")
     name, password = _unescape(name), _unescape(password)
@@ -137,7 +138,7 @@ def _host(host: str, *, strict: bool) -> str:
     if opening >= 0:
         return _bracketed(host, opening)
     colon = host.find(":") if strict else host.rfind(":")
-    if colon >= 0 and not _PORT.fullmatch(host, colon):
+    if colon >= 0 and not re.fullmatch(_PORT, host[colon:]):
         raise UrlError(f"invalid port {quote(host[colon:])} after host")
     return _unescape_host(host)
 
@@ -149,7 +150,7 @@ def _bracketed(host: str, opening: int) -> str:
     if closing < 0:
         raise UrlError("missing ']' in host")
     port = host[closing + 1 :]
-    if not _PORT.fullmatch(port):
+    if not re.fullmatch(_PORT, port):
         raise UrlError(f"invalid port {quote(port)} after host")
     inside = host[opening + 1 : closing]
     zone = inside.find("%25")
@@ -168,7 +169,7 @@ def _bracketed(host: str, opening: int) -> str:
 
 def _hostname(host: str) -> str:
     name, colon, port = host.rpartition(":")
-    if colon and _PORT.fullmatch(colon + port):
+    if colon and re.fullmatch(_PORT, colon + port):
         host = name
     return host[1:-1] if host.startswith("[") and host.endswith("]") else host
 
