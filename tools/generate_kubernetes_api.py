@@ -38,11 +38,19 @@ def main() -> None:
     groups, wanted = discovery(kubernetes, swagger)
     defaults = field_defaults(kubernetes)
     types: dict[str, Any] = {}
-    todo = [*wanted, META + "DeleteOptions", META + "Status", META + "ManagedFieldsEntry", "io.k8s.api.autoscaling.v1.Scale"]
+    todo = [
+        *wanted,
+        META + "DeleteOptions",
+        META + "Status",
+        META + "ManagedFieldsEntry",
+        "io.k8s.api.autoscaling.v1.Scale",
+    ]
     while todo:
         name = todo.pop()
         if name not in types and name in swagger:
-            types[name] = type_of(name, swagger[name], structs.get(name, []), structs, defaults.get(name, {}), todo)
+            types[name] = type_of(
+                name, swagger[name], structs.get(name, []), structs, defaults.get(name, {}), todo
+            )
     document = {
         "source": f"k8s.io/kubernetes v1.{MINOR}, k8s.io/api v0.{MINOR}; Copyright The Kubernetes Authors, Apache License 2.0",
         "types": dict(sorted(types.items())),
@@ -161,8 +169,10 @@ def flatten(
     for field in fields:
         if field["inline"]:
             short = field["type"].lstrip("*")
-            base = META + short[7:] if short.startswith("metav1.") else (
-                "io.k8s.api.core.v1." + short.split(".")[1] if "." in short else f"{here}.{short}"
+            base = (
+                META + short[7:]
+                if short.startswith("metav1.")
+                else ("io.k8s.api.core.v1." + short.split(".")[1] if "." in short else f"{here}.{short}")
             )
             inner = structs.get(base, [])
             if field["number"]:
@@ -228,20 +238,39 @@ def discovery(kubernetes: Path, swagger: dict[str, Any]) -> tuple[list[dict[str,
         versions = []
         for version in item["versions"]:
             if STABLE.match(version["version"]):
-                listed = json.loads((folder / f"apis__{group}__{version['version']}.json").read_text())["resources"]
+                listed = json.loads((folder / f"apis__{group}__{version['version']}.json").read_text())[
+                    "resources"
+                ]
                 versions.append(resources(group, version["version"], listed, names))
         if versions:
             groups.append({"name": group, "versions": versions})
     wanted = [r["type"] for g in groups for v in g["versions"] for r in v["resources"] if r.get("type")]
-    wanted += [s["type"] for g in groups for v in g["versions"] for r in v["resources"] for s in r.get("sub", []) if s.get("type")]
+    wanted += [
+        s["type"]
+        for g in groups
+        for v in g["versions"]
+        for r in v["resources"]
+        for s in r.get("sub", [])
+        if s.get("type")
+    ]
     return groups, wanted
 
 
-def resources(group: str, version: str, listed: list[dict[str, Any]], names: dict[Any, str]) -> dict[str, Any]:
+def resources(
+    group: str, version: str, listed: list[dict[str, Any]], names: dict[Any, str]
+) -> dict[str, Any]:
     found: dict[str, dict[str, Any]] = {}
     for entry in listed:
-        kind = {"group": entry.get("group", group), "version": entry.get("version", version), "kind": entry["kind"]}
-        made = {k: v for k, v in entry.items() if k in ("kind", "group", "version", "verbs", "shortNames", "categories")}
+        kind = {
+            "group": entry.get("group", group),
+            "version": entry.get("version", version),
+            "kind": entry["kind"],
+        }
+        made = {
+            k: v
+            for k, v in entry.items()
+            if k in ("kind", "group", "version", "verbs", "shortNames", "categories")
+        }
         made["type"] = names.get((kind["group"], kind["version"], kind["kind"]), "")
         main_name, slash, sub = entry["name"].partition("/")
         if slash:

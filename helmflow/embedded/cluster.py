@@ -130,12 +130,16 @@ def duration(text: str) -> float:
     import re  # only annotated objects need it
 
     units = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-    return sum(float(number) * units[unit] for number, unit in re.findall(r"(\d+(?:\.\d+)?)(ns|us|ms|s|m|h)", text))
+    return sum(
+        float(number) * units[unit] for number, unit in re.findall(r"(\d+(?:\.\d+)?)(ns|us|ms|s|m|h)", text)
+    )
 
 
 def later(text: str, delta: float) -> str:
     """A timestamp `delta` seconds after another."""
-    return (datetime.fromisoformat(text.replace("Z", "+00:00")) + timedelta(seconds=delta)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return (datetime.fromisoformat(text.replace("Z", "+00:00")) + timedelta(seconds=delta)).strftime(
+        "%Y-%m-%dT%H:%M:%SZ"
+    )
 
 
 def copy_of(value: Json) -> Json:
@@ -144,4 +148,14 @@ def copy_of(value: Json) -> Json:
     return copied
 
 
-__all__ = ["Cluster", "Record", "copy_of", "duration", "later", "new_uid", "random_suffix", "seconds", "stamp"]
+__all__ = [
+    "Cluster",
+    "Record",
+    "copy_of",
+    "duration",
+    "later",
+    "new_uid",
+    "random_suffix",
+    "seconds",
+    "stamp",
+]

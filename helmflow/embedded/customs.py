@@ -92,12 +92,30 @@ def _is(value: Any, kind: str) -> bool:
 
 
 def _type_cause(path: str, wanted: str, value: Any) -> Cause:
-    found = "null" if value is None else next(
-        (k for k, t in (("boolean", bool), ("integer", int), ("number", float), ("string", str), ("array", list)) if isinstance(value, t)),
-        "object",
+    found = (
+        "null"
+        if value is None
+        else next(
+            (
+                k
+                for k, t in (
+                    ("boolean", bool),
+                    ("integer", int),
+                    ("number", float),
+                    ("string", str),
+                    ("array", list),
+                )
+                if isinstance(value, t)
+            ),
+            "object",
+        )
     )
     where = f"{path} in body" if path else "in body"
-    return Cause(path, "FieldValueTypeInvalid", f'Invalid value: "{found}": {where} must be of type {wanted}: "{found}"')
+    return Cause(
+        path,
+        "FieldValueTypeInvalid",
+        f'Invalid value: "{found}": {where} must be of type {wanted}: "{found}"',
+    )
 
 
 def _limits(value: Any, raw: Json, path: str) -> list[Cause]:
@@ -106,24 +124,45 @@ def _limits(value: Any, raw: Json, path: str) -> list[Cause]:
     enum = raw.get("enum")
     if enum and value not in enum:
         allowed = ", ".join(go_value(e) for e in enum)
-        found.append(Cause(path, "FieldValueNotSupported", f"Unsupported value: {go_value(value)}: supported values: {allowed}"))
+        found.append(
+            Cause(
+                path,
+                "FieldValueNotSupported",
+                f"Unsupported value: {go_value(value)}: supported values: {allowed}",
+            )
+        )
     if isinstance(value, str):
         pattern = raw.get("pattern")
         if pattern and not _matches(pattern, value):
             found.append(invalid(path, value, f"{path} in body should match '{pattern}'"))
-        for key, word, bad in (("minLength", "at least", lambda n: len(value) < n), ("maxLength", "at most", lambda n: len(value) > n)):
+        for key, word, bad in (
+            ("minLength", "at least", lambda n: len(value) < n),
+            ("maxLength", "at most", lambda n: len(value) > n),
+        ):
             if key in raw and bad(raw[key]):
                 if key == "maxLength":
-                    found.append(Cause(path, "FieldValueTooLong", f"Too long: may not be more than {raw[key]} bytes"))
+                    found.append(
+                        Cause(path, "FieldValueTooLong", f"Too long: may not be more than {raw[key]} bytes")
+                    )
                 else:
-                    found.append(invalid(path, value, f"{path} in body should be {word} {raw[key]} chars long"))
+                    found.append(
+                        invalid(path, value, f"{path} in body should be {word} {raw[key]} chars long")
+                    )
     elif isinstance(value, int | float) and not isinstance(value, bool):
         found += _bounds(value, raw, path)
     elif isinstance(value, list):
         if len(value) < raw.get("minItems", 0):
-            found.append(invalid(path, len(value), f"{path} in body should have at least {raw['minItems']} items"))
+            found.append(
+                invalid(path, len(value), f"{path} in body should have at least {raw['minItems']} items")
+            )
         if "maxItems" in raw and len(value) > raw["maxItems"]:
-            found.append(Cause(path, "FieldValueTooMany", f"Too many: {len(value)}: must have at most {raw['maxItems']} items"))
+            found.append(
+                Cause(
+                    path,
+                    "FieldValueTooMany",
+                    f"Too many: {len(value)}: must have at most {raw['maxItems']} items",
+                )
+            )
     return found
 
 
@@ -156,7 +195,9 @@ def _repeated(value: list[Any], raw: Json, path: str) -> list[Cause]:
         else:
             continue
         if identity in seen:
-            found.append(Cause(f"{path}[{index}]", "FieldValueDuplicate", f"Duplicate value: {_pretty(identity)}"))
+            found.append(
+                Cause(f"{path}[{index}]", "FieldValueDuplicate", f"Duplicate value: {_pretty(identity)}")
+            )
         seen.append(identity)
     return found
 

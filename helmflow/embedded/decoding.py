@@ -14,7 +14,14 @@ Json = dict[str, Any]
 
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
 _ZEROS: Final = {"s": "", "i32": 0, "i64": 0, "f64": 0, "b": False, "y": "", "io": 0, "q": "0"}
-_GO_KINDS: Final = {"s": "string", "i32": "int32", "i64": "int64", "f64": "float64", "b": "bool", "y": "[]uint8"}
+_GO_KINDS: Final = {
+    "s": "string",
+    "i32": "int32",
+    "i64": "int64",
+    "f64": "float64",
+    "b": "bool",
+    "y": "[]uint8",
+}
 _PACKAGES: Final = {"io.k8s.apimachinery.pkg.apis.meta.v1": "v1"}
 
 
@@ -86,7 +93,11 @@ class Decoder:
 
 def empty_object(schema: Schema, api_version: str, kind: str) -> Json:
     """The type's zero value: what an update compares a new object with."""
-    return {"apiVersion": api_version, "kind": kind, **{k: _zero(f.schema, pointer=f.pointer) for k, f in _mandatory(schema)}}
+    return {
+        "apiVersion": api_version,
+        "kind": kind,
+        **{k: _zero(f.schema, pointer=f.pointer) for k, f in _mandatory(schema)},
+    }
 
 
 def timestamp(text: str) -> str:
@@ -114,7 +125,9 @@ def _mandatory(schema: Schema) -> tuple[tuple[str, Any], ...]:
 
 def _always_written(schema: Schema) -> bool:
     """omitempty never drops a struct."""
-    return (schema.kind == "m" and bool(schema.fields)) or (bool(schema.name) and schema.kind in ("d", "q", "io"))
+    return (schema.kind == "m" and bool(schema.fields)) or (
+        bool(schema.name) and schema.kind in ("d", "q", "io")
+    )
 
 
 def _zero(schema: Schema, *, pointer: bool) -> Any:
@@ -173,7 +186,9 @@ def _integer(item: Any, kind: str, owner: str, where: str) -> int:
         raise _mismatch(item, owner, where, go)
     bits = 31 if kind == "i32" else 63
     if not -(1 << bits) <= item < 1 << bits:
-        raise DecodeError(f"json: cannot unmarshal number {item} into Go struct field {owner}.{where} of type {go}")
+        raise DecodeError(
+            f"json: cannot unmarshal number {item} into Go struct field {owner}.{where} of type {go}"
+        )
     return item
 
 
@@ -195,7 +210,9 @@ def _base64(item: Any, owner: str, where: str) -> str:
         raw = b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         bad = re.search(r"[^A-Za-z0-9+/]", text)
-        raise DecodeError(f"illegal base64 data at input byte {bad.start() if bad else len(text) - len(text) % 4}") from None
+        raise DecodeError(
+            f"illegal base64 data at input byte {bad.start() if bad else len(text) - len(text) % 4}"
+        ) from None
     return b64encode(raw).decode() if text != item else text
 
 
@@ -210,7 +227,9 @@ def _time(item: Any) -> str | None:
 
 
 def _mismatch(item: Any, owner: str, where: str, go_type: str) -> DecodeError:
-    return DecodeError(f"json: cannot unmarshal {_json_kind(item)} into Go struct field {owner}.{where} of type {go_type}")
+    return DecodeError(
+        f"json: cannot unmarshal {_json_kind(item)} into Go struct field {owner}.{where} of type {go_type}"
+    )
 
 
 def _json_kind(item: Any) -> str:

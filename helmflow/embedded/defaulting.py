@@ -35,7 +35,9 @@ def custom(value: Any, raw: Json) -> Any:
     """Fill the defaults of a custom resource in from its schema; a null where the schema forbids null counts as absent."""
     if isinstance(value, dict):
         for key, member in (raw.get("properties") or {}).items():
-            if "default" in member and (key not in value or (value[key] is None and not member.get("nullable"))):
+            if "default" in member and (
+                key not in value or (value[key] is None and not member.get("nullable"))
+            ):
                 value[key] = copy.deepcopy(member["default"])
             if key in value:
                 value[key] = custom(value[key], member)
@@ -68,7 +70,9 @@ def _reaches(schema: Schema) -> bool:
     if known is None:
         schema.raw = {**schema.raw, "defaults": False}
         known = schema.name in _BY_TYPE or any(
-            f.default is not None or _reaches(f.schema) or (f.schema.item is not None and _reaches(f.schema.item))
+            f.default is not None
+            or _reaches(f.schema)
+            or (f.schema.item is not None and _reaches(f.schema.item))
             for f in schema.fields.values()
         )
         schema.raw = {**schema.raw, "defaults": known}
@@ -142,7 +146,12 @@ def _pod_spec(value: Json) -> None:
 
 
 def _probe(value: Json) -> None:
-    for key, default in (("timeoutSeconds", 1), ("periodSeconds", 10), ("successThreshold", 1), ("failureThreshold", 3)):
+    for key, default in (
+        ("timeoutSeconds", 1),
+        ("periodSeconds", 10),
+        ("successThreshold", 1),
+        ("failureThreshold", 3),
+    ):
         if not value.get(key):
             value[key] = default
     if isinstance(value.get("grpc"), dict):
@@ -160,7 +169,9 @@ def _service(value: Json) -> None:
         _fill(port, protocol="TCP")
         if port.get("targetPort") in (None, 0, ""):
             port["targetPort"] = port.get("port", 0)
-    reachable = spec["type"] in ("NodePort", "LoadBalancer") or (spec["type"] == "ClusterIP" and spec.get("externalIPs"))
+    reachable = spec["type"] in ("NodePort", "LoadBalancer") or (
+        spec["type"] == "ClusterIP" and spec.get("externalIPs")
+    )
     if reachable:
         _fill(spec, externalTrafficPolicy="Cluster")
     if spec["type"] in ("NodePort", "LoadBalancer", "ClusterIP"):
@@ -194,7 +205,13 @@ def _daemon_set(value: Json) -> None:
 
 def _stateful_set(value: Json) -> None:
     spec = value["spec"]
-    _fill(spec, podManagementPolicy="OrderedReady", replicas=1, revisionHistoryLimit=10, persistentVolumeClaimRetentionPolicy={})
+    _fill(
+        spec,
+        podManagementPolicy="OrderedReady",
+        replicas=1,
+        revisionHistoryLimit=10,
+        persistentVolumeClaimRetentionPolicy={},
+    )
     _fill(spec["persistentVolumeClaimRetentionPolicy"], whenDeleted="Retain", whenScaled="Retain")
     strategy = spec["updateStrategy"]
     if not strategy.get("type"):
@@ -226,7 +243,13 @@ def _job(value: Json) -> None:
 
 
 def _cron_job(value: Json) -> None:
-    _fill(value["spec"], concurrencyPolicy="Allow", suspend=False, successfulJobsHistoryLimit=3, failedJobsHistoryLimit=1)
+    _fill(
+        value["spec"],
+        concurrencyPolicy="Allow",
+        suspend=False,
+        successfulJobsHistoryLimit=3,
+        failedJobsHistoryLimit=1,
+    )
 
 
 def _autoscaler(value: Json) -> None:
@@ -260,7 +283,14 @@ def _subject(value: Json) -> None:
 
 
 def _webhook(value: Json) -> None:
-    _fill(value, failurePolicy="Fail", matchPolicy="Equivalent", namespaceSelector={}, objectSelector={}, timeoutSeconds=10)
+    _fill(
+        value,
+        failurePolicy="Fail",
+        matchPolicy="Equivalent",
+        namespaceSelector={},
+        objectSelector={},
+        timeoutSeconds=10,
+    )
 
 
 def _mutating_webhook(value: Json) -> None:
@@ -347,7 +377,8 @@ _BY_TYPE: Final[dict[str, Callable[[Json], None]]] = {
     _CORE + "HostPathVolumeSource": _set(type=""),
     _CORE + "ObjectFieldSelector": _set(apiVersion="v1"),
     _CORE + "PersistentVolume": lambda v: (
-        _fill(v["spec"], persistentVolumeReclaimPolicy="Retain", volumeMode="Filesystem"), _fill(v["status"], phase="Pending")
+        _fill(v["spec"], persistentVolumeReclaimPolicy="Retain", volumeMode="Filesystem"),
+        _fill(v["status"], phase="Pending"),
     )[0],
     _CORE + "PersistentVolumeClaim": _set_in("status", phase="Pending"),
     _CORE + "PersistentVolumeClaimSpec": _set(volumeMode="Filesystem"),
@@ -358,7 +389,9 @@ _BY_TYPE: Final[dict[str, Callable[[Json], None]]] = {
     _CORE + "LimitRangeItem": _limit_item,
     _CORE + "ISCSIVolumeSource": _set(iscsiInterface="default"),
     _CORE + "RBDVolumeSource": _set(pool="rbd", user="admin", keyring="/etc/ceph/keyring"),
-    _CORE + "AzureDiskVolumeSource": _set(cachingMode="ReadWrite", kind="Shared", fsType="ext4", readOnly=False),
+    _CORE + "AzureDiskVolumeSource": _set(
+        cachingMode="ReadWrite", kind="Shared", fsType="ext4", readOnly=False
+    ),
     _APPS + "Deployment": _deployment,
     _APPS + "DaemonSet": _daemon_set,
     _APPS + "StatefulSet": _stateful_set,

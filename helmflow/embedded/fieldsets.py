@@ -120,7 +120,11 @@ def element_text(key: str) -> str:
     if kind == "f:":
         return "." + rest
     if kind == "k:":
-        return "[" + ",".join(f"{k}={json.dumps(v, ensure_ascii=False)}" for k, v in json.loads(rest).items()) + "]"
+        return (
+            "["
+            + ",".join(f"{k}={json.dumps(v, ensure_ascii=False)}" for k, v in json.loads(rest).items())
+            + "]"
+        )
     if kind == "v:":
         return f"[={rest}]"
     return f"[{rest}]"
@@ -131,7 +135,8 @@ def valid(fields: Any) -> bool:
     if not isinstance(fields, dict):
         return False
     return all(
-        isinstance(k, str) and (k == "." or (len(k) > 1 and k[:2] in ("f:", "k:", "v:", "i:"))) and valid(v) for k, v in fields.items()
+        isinstance(k, str) and (k == "." or (len(k) > 1 and k[:2] in ("f:", "k:", "v:", "i:"))) and valid(v)
+        for k, v in fields.items()
     )
 
 

@@ -142,10 +142,15 @@ class Registry:
 
     def _add_crd(self, crd: Json) -> None:
         spec, names = crd["spec"], crd["status"].get("acceptedNames") or crd["spec"]["names"]
-        for version in sorted((v for v in spec["versions"] if v.get("served")), key=lambda v: version_rank(v["name"])):
+        for version in sorted(
+            (v for v in spec["versions"] if v.get("served")), key=lambda v: version_rank(v["name"])
+        ):
             served = self.groups.setdefault(spec["group"], {}).setdefault(version["name"], {})
             subresources = {}
-            for name, kind in (("status", ("", "", names["kind"])), ("scale", ("autoscaling", "v1", "Scale"))):
+            for name, kind in (
+                ("status", ("", "", names["kind"])),
+                ("scale", ("autoscaling", "v1", "Scale")),
+            ):
                 if name in (version.get("subresources") or {}):
                     subresources[name] = Subresource(name, *kind, ("get", "patch", "update"))
             served[names["plural"]] = Resource(

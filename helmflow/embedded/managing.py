@@ -129,7 +129,9 @@ def apply(live: Json, config: Json, schema: Schema, writer: Writer, *, force: bo
     if writer.manager == "kubectl" and _LAST_APPLIED in (merged.get("metadata", {}).get("annotations") or {}):
         shown = json.loads(json.dumps(config))
         shown.get("metadata", {}).get("annotations", {}).pop(_LAST_APPLIED, None)
-        merged["metadata"]["annotations"][_LAST_APPLIED] = json.dumps(shown, separators=(",", ":"), sort_keys=True) + "\n"
+        merged["metadata"]["annotations"][_LAST_APPLIED] = (
+            json.dumps(shown, separators=(",", ":"), sort_keys=True) + "\n"
+        )
     merged = {**merged, "metadata": dict(merged.get("metadata") or {})}
     _encode(merged, managers)
     return merged
@@ -245,7 +247,11 @@ def _allowed_by_last_applied(old: Json, schema: Schema, writer: Writer) -> Field
 
 def _conflict_error(conflicts: list[tuple[Manager, tuple[str, ...]]]) -> ApiError:
     causes = [
-        {"reason": "FieldManagerConflict", "message": f"conflict with {m.text()}", "field": fieldsets.path_text(p)}
+        {
+            "reason": "FieldManagerConflict",
+            "message": f"conflict with {m.text()}",
+            "field": fieldsets.path_text(p),
+        }
         for m, p in conflicts
     ]
     if len(conflicts) == 1:
@@ -255,7 +261,11 @@ def _conflict_error(conflicts: list[tuple[Manager, tuple[str, ...]]]) -> ApiErro
         grouped: dict[str, list[str]] = {}
         for manager, path in conflicts:
             grouped.setdefault(manager.text(), []).append(fieldsets.path_text(path))
-        lines = [line for who, found in sorted(grouped.items()) for line in (f"conflicts with {who}:", *(f"- {p}" for p in found))]
+        lines = [
+            line
+            for who, found in sorted(grouped.items())
+            for line in (f"conflicts with {who}:", *(f"- {p}" for p in found))
+        ]
         message = f"Apply failed with {len(conflicts)} conflicts: " + "\n".join(lines)
     return ApiError(409, message, details={"causes": causes})
 
@@ -281,7 +291,12 @@ def _decode(entries: Any) -> Managers | None:
             return None
         applied = entry["operation"] == "Apply"
         version = entry["apiVersion"]
-        manager = Manager(entry.get("manager", ""), entry["operation"], "" if applied else version, entry.get("subresource", ""))
+        manager = Manager(
+            entry.get("manager", ""),
+            entry["operation"],
+            "" if applied else version,
+            entry.get("subresource", ""),
+        )
         found[manager] = Owned(fields or {}, version, entry.get("time", ""))
     return found
 
@@ -302,7 +317,15 @@ def _encode(into: Json, managers: Managers) -> None:
         if manager.subresource:
             entry["subresource"] = manager.subresource
         entries.append(entry)
-    entries.sort(key=lambda e: (e["operation"], e.get("time", ""), e["manager"], e["apiVersion"], e.get("subresource", "")))
+    entries.sort(
+        key=lambda e: (
+            e["operation"],
+            e.get("time", ""),
+            e["manager"],
+            e["apiVersion"],
+            e.get("subresource", ""),
+        )
+    )
     if entries:
         into["metadata"]["managedFields"] = entries
     else:

@@ -114,7 +114,11 @@ def element_of(item: Any, schema: Schema) -> str:
     for key in sorted(schema.keys):
         if key in item:
             found[key] = item[key]
-        elif schema.item is not None and key in schema.item.fields and schema.item.fields[key].default is not None:
+        elif (
+            schema.item is not None
+            and key in schema.item.fields
+            and schema.item.fields[key].default is not None
+        ):
             found[key] = schema.item.fields[key].default
     if not found:
         names = " ".join(json.dumps(k) for k in schema.keys)
@@ -150,7 +154,7 @@ def _prefixed(prefix: str, errors: list[_Error]) -> list[_Error]:
     return [(prefix + path, text) for path, text in errors]
 
 
-def _validate(value: Any, schema: Schema, duplicates: bool) -> list[_Error]:  # noqa: FBT001 - carried down
+def _validate(value: Any, schema: Schema, duplicates: bool) -> list[_Error]:
     shape = _shape(value, schema)
     if value is None:
         return []
@@ -173,7 +177,7 @@ def _validate(value: Any, schema: Schema, duplicates: bool) -> list[_Error]:  # 
     return _validate_items(value, schema, duplicates)
 
 
-def _validate_items(value: list[Any], schema: Schema, duplicates: bool) -> list[_Error]:  # noqa: FBT001
+def _validate_items(value: list[Any], schema: Schema, duplicates: bool) -> list[_Error]:
     errors: list[_Error] = []
     seen: set[str] = set()
     item_schema = schema.item
@@ -234,7 +238,11 @@ def _go_plain(value: Any) -> str:
 
 def _go_syntax(value: Any) -> str:
     if isinstance(value, dict):
-        return "map[string]interface {}{" + ", ".join(f"{json.dumps(k)}:{_go_syntax(v)}" for k, v in sorted(value.items())) + "}"
+        return (
+            "map[string]interface {}{"
+            + ", ".join(f"{json.dumps(k)}:{_go_syntax(v)}" for k, v in sorted(value.items()))
+            + "}"
+        )
     if isinstance(value, list):
         return "[]interface {}{" + ", ".join(_go_syntax(v) for v in value) + "}"
     return json.dumps(value, ensure_ascii=False)
@@ -310,7 +318,9 @@ def _merge(left: Any, right: Any, schema: Schema) -> Any:
         return out or ABSENT
     if schema.list_kind == "atomic" or (not left and not right):
         return right
-    return _merge_lists(left if isinstance(left, list) else [], right if isinstance(right, list) else [], schema)
+    return _merge_lists(
+        left if isinstance(left, list) else [], right if isinstance(right, list) else [], schema
+    )
 
 
 def _merge_lists(left: list[Any], right: list[Any], schema: Schema) -> Any:

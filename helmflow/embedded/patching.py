@@ -18,7 +18,9 @@ _DELETE: Final = "$deleteFromPrimitiveList/"
 def json_patch(document: Json, operations: Any) -> Json:
     """RFC 6902. Raises ApiError 422 for a failed operation, 400 for what is no patch."""
     if not isinstance(operations, list):
-        raise ApiError(400, "error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch")
+        raise ApiError(
+            400, "error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch"
+        )
     result: Any = copy.deepcopy(document)
     for operation in operations:
         result = _operate(result, operation)
@@ -57,7 +59,12 @@ def _operate(document: Any, operation: Json) -> Any:
         rest, value = _take(document, _tokens(operation["from"]), operation["from"])
         return _put(rest, _tokens(path), value, "add")
     if name == "copy":
-        return _put(document, _tokens(path), copy.deepcopy(_look(document, _tokens(operation["from"]), operation["from"])), "add")
+        return _put(
+            document,
+            _tokens(path),
+            copy.deepcopy(_look(document, _tokens(operation["from"]), operation["from"])),
+            "add",
+        )
     if name == "test":
         try:
             found = _look(document, _tokens(path), path)
@@ -110,7 +117,9 @@ def _take(document: Any, tokens: list[str], path: str) -> tuple[Any, Any]:
     try:
         value = parent.pop(int(tokens[-1])) if isinstance(parent, list) else parent.pop(tokens[-1])
     except (KeyError, IndexError, ValueError, AttributeError):
-        raise _failed(f"remove operation does not apply: doc is missing path: {path}: missing value") from None
+        raise _failed(
+            f"remove operation does not apply: doc is missing path: {path}: missing value"
+        ) from None
     return document, value
 
 
@@ -118,11 +127,15 @@ def _index(token: str, path: str) -> int:
     try:
         return int(token)
     except ValueError:
-        raise _failed(f"add operation does not apply: {path}: strconv.Atoi: parsing {token!r}: invalid syntax") from None
+        raise _failed(
+            f"add operation does not apply: {path}: strconv.Atoi: parsing {token!r}: invalid syntax"
+        ) from None
 
 
 def _failed(why: str) -> ApiError:
-    return ApiError(422, f"the server rejected our request due to an error in our request: {why}", reason="Invalid")
+    return ApiError(
+        422, f"the server rejected our request due to an error in our request: {why}", reason="Invalid"
+    )
 
 
 def _merge_map(original: Json, patch: Json, schema: Schema | None) -> Json | None:

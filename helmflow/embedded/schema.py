@@ -192,7 +192,9 @@ def object_meta() -> Schema:
 
 def custom_schema(raw: Json | None, *, preserve: bool) -> Schema:
     """The schema of one custom resource version; `preserve` is spec.preserveUnknownFields or an absent schema."""
-    schema = _custom(raw or {"type": "object", "x-kubernetes-preserve-unknown-fields": True}, preserve=preserve)
+    schema = _custom(
+        raw or {"type": "object", "x-kubernetes-preserve-unknown-fields": True}, preserve=preserve
+    )
     _top_level(schema)
     return schema
 
@@ -213,7 +215,11 @@ def _string() -> Schema:
 def _custom(raw: Json, *, preserve: bool) -> Schema:
     preserve = preserve or bool(raw.get("x-kubernetes-preserve-unknown-fields"))
     kind = raw.get("type", "")
-    schema = Schema({"object": "m", "array": "l", "string": "s", "integer": "i64", "number": "f64", "boolean": "b"}.get(kind, "x"))
+    schema = Schema(
+        {"object": "m", "array": "l", "string": "s", "integer": "i64", "number": "f64", "boolean": "b"}.get(
+            kind, "x"
+        )
+    )
     schema.raw = raw
     schema.nullable = bool(raw.get("nullable"))
     schema.preserve = preserve
@@ -224,7 +230,9 @@ def _custom(raw: Json, *, preserve: bool) -> Schema:
         _custom_map(schema, raw, preserve)
     if kind in ("array", ""):
         schema.is_list = True
-        schema.item = _custom(raw["items"], preserve=preserve) if isinstance(raw.get("items"), dict) else UNTYPED
+        schema.item = (
+            _custom(raw["items"], preserve=preserve) if isinstance(raw.get("items"), dict) else UNTYPED
+        )
         schema.list_kind = raw.get("x-kubernetes-list-type", "atomic")
         schema.keys = tuple(raw.get("x-kubernetes-list-map-keys", ()))
     if kind == "":
@@ -236,12 +244,14 @@ def _custom(raw: Json, *, preserve: bool) -> Schema:
     return schema
 
 
-def _custom_map(schema: Schema, raw: Json, preserve: bool) -> None:  # noqa: FBT001 - inherited down the tree
+def _custom_map(schema: Schema, raw: Json, preserve: bool) -> None:
     schema.is_map = True
     schema.atomic = raw.get("x-kubernetes-map-type") == "atomic"
     schema.required = tuple(raw.get("required", ()))
     for key, member in raw.get("properties", {}).items():
-        field = Field(_custom(member, preserve=False if "x-kubernetes-preserve-unknown-fields" in member else preserve))
+        field = Field(
+            _custom(member, preserve=False if "x-kubernetes-preserve-unknown-fields" in member else preserve)
+        )
         field.default = member.get("default")
         schema.fields[key] = field
     more = raw.get("additionalProperties")

@@ -85,10 +85,10 @@ def fields(text: str, resource: str, selectable: dict[str, tuple[str, ...]]) -> 
     for term in filter(None, text.split(",")):
         match = re.fullmatch(r"(.*?)(!=|==|=)(.*)", term)
         if match is None:
-            raise ApiError(400, f'invalid selector: \'{text}\'; can\'t understand \'{term}\'')
+            raise ApiError(400, f"invalid selector: '{text}'; can't understand '{term}'")
         path = known.get(match[1])
         if path is None:
-            raise ApiError(400, f'field label not supported: {match[1]}')
+            raise ApiError(400, f"field label not supported: {match[1]}")
         terms.append((path, match[3], match[2] != "!="))
     return lambda found: all((_at(found, p) == v) is wanted for p, v, wanted in terms)
 
@@ -105,7 +105,9 @@ def _at(value: Any, path: tuple[str, ...]) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if value is None:
-        return {"hostNetwork": "false", "unschedulable": "false", "replicas": "0", "succeeded": "0"}.get(path[-1], "")
+        return {"hostNetwork": "false", "unschedulable": "false", "replicas": "0", "succeeded": "0"}.get(
+            path[-1], ""
+        )
     return str(value)
 
 
@@ -157,4 +159,4 @@ def _holds(found: Labels, key: str, operator: str, values: list[str]) -> bool:
 
 
 def _bad_label(text: str, why: str) -> ApiError:
-    return ApiError(400, f'unable to parse requirement: {why}' if not why.startswith("unable") else why)
+    return ApiError(400, f"unable to parse requirement: {why}" if not why.startswith("unable") else why)

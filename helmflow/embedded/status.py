@@ -26,7 +26,9 @@ _REASONS: Final = {
 class ApiError(Exception):
     """A refusal, as the API server words it."""
 
-    def __init__(self, code: int, message: str, *, reason: str | None = None, details: Json | None = None) -> None:
+    def __init__(
+        self, code: int, message: str, *, reason: str | None = None, details: Json | None = None
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
@@ -35,7 +37,13 @@ class ApiError(Exception):
 
     def status(self) -> Json:
         """The Status object."""
-        body: Json = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": self.message}
+        body: Json = {
+            "kind": "Status",
+            "apiVersion": "v1",
+            "metadata": {},
+            "status": "Failure",
+            "message": self.message,
+        }
         if self.reason:
             body["reason"] = self.reason
         if self.details:
@@ -73,7 +81,9 @@ def forbidden(field: str, why: str) -> Cause:
 def unsupported(field: str, value: Any, allowed: Sequence[str]) -> Cause:
     """A value outside an enumeration."""
     names = ", ".join(f'"{a}"' for a in sorted(allowed))
-    return Cause(field, "FieldValueNotSupported", f"Unsupported value: {go_value(value)}: supported values: {names}")
+    return Cause(
+        field, "FieldValueNotSupported", f"Unsupported value: {go_value(value)}: supported values: {names}"
+    )
 
 
 def duplicate(field: str, value: Any) -> Cause:
@@ -105,7 +115,9 @@ def unprocessable(group: str, kind: str, name: str, causes: Sequence[Cause]) -> 
 
 def not_found(group: str, resource: str, name: str) -> ApiError:
     """404 for an absent object."""
-    return ApiError(404, f'{_qualified(group, resource)} "{name}" not found', details=_details(group, resource, name))
+    return ApiError(
+        404, f'{_qualified(group, resource)} "{name}" not found', details=_details(group, resource, name)
+    )
 
 
 def already_exists(group: str, resource: str, name: str) -> ApiError:
@@ -128,7 +140,9 @@ def denied(group: str, resource: str, name: str, why: str, causes: Sequence[Json
     return ApiError(403, f'{_qualified(group, resource)} "{name}" is forbidden: {why}', details=details)
 
 
-MODIFIED: Final = "the object has been modified; please apply your changes to the latest version and try again"
+MODIFIED: Final = (
+    "the object has been modified; please apply your changes to the latest version and try again"
+)
 
 
 def _qualified(group: str, resource: str) -> str:

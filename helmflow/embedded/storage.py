@@ -68,7 +68,10 @@ class Storage:
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._connection = sqlite3.connect(
-            str(path) if path else ":memory:", isolation_level=None, check_same_thread=False, timeout=_BUSY_MS / 1000
+            str(path) if path else ":memory:",
+            isolation_level=None,
+            check_same_thread=False,
+            timeout=_BUSY_MS / 1000,
         )
         weakref.finalize(self, self._connection.close)
         self._execute = self._connection.execute
@@ -135,23 +138,30 @@ class Storage:
             )
         else:
             rows = self._execute(
-                "SELECT namespace, name, revision, body FROM objects WHERE resource=? ORDER BY namespace, name", (resource,)
+                "SELECT namespace, name, revision, body FROM objects WHERE resource=? ORDER BY namespace, name",
+                (resource,),
             )
         return [Record(*row) for row in rows.fetchall()]
 
     def resources_in(self, namespace: str) -> list[str]:
         """The resources that have objects in a namespace."""
-        rows = self._execute("SELECT DISTINCT resource FROM objects WHERE namespace=? ORDER BY resource", (namespace,))
+        rows = self._execute(
+            "SELECT DISTINCT resource FROM objects WHERE namespace=? ORDER BY resource", (namespace,)
+        )
         return [row[0] for row in rows.fetchall()]
 
     def by_uid(self, uid: str) -> tuple[str, Record] | None:
         """The object with this uid, and its resource."""
-        row = self._execute("SELECT resource, namespace, name, revision, body FROM objects WHERE uid=?", (uid,)).fetchone()
+        row = self._execute(
+            "SELECT resource, namespace, name, revision, body FROM objects WHERE uid=?", (uid,)
+        ).fetchone()
         return (row[0], Record(*row[1:])) if row else None
 
     def owned_by(self, uid: str) -> list[tuple[str, str, str]]:
         """Resource, namespace and name of every object that names `uid` as an owner."""
-        rows = self._execute("SELECT resource, namespace, name FROM owners WHERE owner=? ORDER BY 1, 2, 3", (uid,))
+        rows = self._execute(
+            "SELECT resource, namespace, name FROM owners WHERE owner=? ORDER BY 1, 2, 3", (uid,)
+        )
         return [(row[0], row[1], row[2]) for row in rows.fetchall()]
 
     def next_revision(self) -> int:
@@ -172,10 +182,19 @@ class Storage:
         )
         owners = [o.get("uid", "") for o in metadata.get("ownerReferences", ())]
         if before is not None and '"ownerReferences"' in before.body:
-            self._execute("DELETE FROM owners WHERE resource=? AND namespace=? AND name=?", (resource, namespace, name))
+            self._execute(
+                "DELETE FROM owners WHERE resource=? AND namespace=? AND name=?", (resource, namespace, name)
+            )
         for owner in owners:
             self._execute("INSERT OR IGNORE INTO owners VALUES (?,?,?,?)", (owner, resource, namespace, name))
-        self._log(revision, resource, namespace, "MODIFIED" if before else "ADDED", before.revision if before else 0, text)
+        self._log(
+            revision,
+            resource,
+            namespace,
+            "MODIFIED" if before else "ADDED",
+            before.revision if before else 0,
+            text,
+        )
         return text
 
     def remove(self, resource: str, body: Json) -> str:
@@ -183,8 +202,12 @@ class Storage:
         metadata = body["metadata"]
         namespace, name = metadata.get("namespace", ""), metadata["name"]
         before = self.get(resource, namespace, name)
-        self._execute("DELETE FROM objects WHERE resource=? AND namespace=? AND name=?", (resource, namespace, name))
-        self._execute("DELETE FROM owners WHERE resource=? AND namespace=? AND name=?", (resource, namespace, name))
+        self._execute(
+            "DELETE FROM objects WHERE resource=? AND namespace=? AND name=?", (resource, namespace, name)
+        )
+        self._execute(
+            "DELETE FROM owners WHERE resource=? AND namespace=? AND name=?", (resource, namespace, name)
+        )
         revision = self.next_revision()
         metadata["resourceVersion"] = str(revision)
         text = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
@@ -196,7 +219,9 @@ class Storage:
         where = "" if namespace is None else " AND e.namespace=?"
         rows = self._execute(
             "SELECT e.revision, e.resource, e.namespace, e.kind, e.body, p.body FROM events e "
-            "LEFT JOIN events p ON p.revision=e.previous WHERE e.resource=? AND e.revision>?" + where + " ORDER BY e.revision LIMIT 1000",
+            "LEFT JOIN events p ON p.revision=e.previous WHERE e.resource=? AND e.revision>?"
+            + where
+            + " ORDER BY e.revision LIMIT 1000",
             (resource, revision) if namespace is None else (resource, revision, namespace),
         )
         return [Logged(*row) for row in rows.fetchall()]
@@ -222,12 +247,15 @@ class Storage:
     def enqueue(self, task: str, due: float) -> None:
         """Ask for a task no later than `due`."""
         self._execute(
-            "INSERT INTO queue VALUES (?,?) ON CONFLICT(task) DO UPDATE SET due=MIN(due, excluded.due)", (task, due)
+            "INSERT INTO queue VALUES (?,?) ON CONFLICT(task) DO UPDATE SET due=MIN(due, excluded.due)",
+            (task, due),
         )
 
     def take(self, now: float) -> tuple[str, float] | None:
         """The earliest task due by `now`, removed from the queue."""
-        row = self._execute("SELECT task, due FROM queue WHERE due<=? ORDER BY due, task LIMIT 1", (now,)).fetchone()
+        row = self._execute(
+            "SELECT task, due FROM queue WHERE due<=? ORDER BY due, task LIMIT 1", (now,)
+        ).fetchone()
         if row is None:
             return None
         self._execute("DELETE FROM queue WHERE task=?", (row[0],))
@@ -244,7 +272,9 @@ class Storage:
             self.set_meta("compacted", str(horizon))
 
     def _log(self, revision: int, resource: str, namespace: str, kind: str, previous: int, text: str) -> None:
-        self._execute("INSERT INTO events VALUES (?,?,?,?,?,?)", (revision, resource, namespace, kind, previous, text))
+        self._execute(
+            "INSERT INTO events VALUES (?,?,?,?,?,?)", (revision, resource, namespace, kind, previous, text)
+        )
         self._touched = True
         self._writes += 1
         if self._writes % _COMPACT_EVERY == 0:
