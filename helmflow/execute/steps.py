@@ -15,7 +15,7 @@ from helmflow.execute import chart_hooks, lease
 from helmflow.execute.bench import Bench, StepFailed
 from helmflow.helm.release import history
 from helmflow.helm.release.record import ReleaseStatus, Revision, go_time
-from helmflow.kube import errors
+from helmflow.kube import applying, errors
 from helmflow.kube.objects import KubeObject
 from helmflow.kube.waiting import ObjectFailure, Target, Until, WaitReport
 from helmflow.plan.model import (
@@ -171,7 +171,7 @@ def _apply(change: Change, bench: Bench) -> tuple[KubeObject, bool]:
     deadline = Deadline(bench.tools.clock, UNKNOWN_KIND_TIMEOUT_S)
     while True:
         try:
-            applied = client.apply(body, force=change.force)
+            applied = applying.apply(client, body, live=change.live, last=change.last, force=change.force)
             return applied.object, applied.created
         except errors.NotFound:
             if not bench.ran_crds or deadline.passed():

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from helmflow.core.errors import Mistake
 from helmflow.core.events import ReleasePlanned
 from helmflow.core.ids import ObjectRef, ReleaseId
 from helmflow.execute.lease import holder_of, is_stale, leases
@@ -13,9 +14,9 @@ from helmflow.flows import rendering
 from helmflow.flows.options import RunOptions, TestOptions
 from helmflow.flows.prepare import Chosen, Preparation, Prepared
 from helmflow.flows.session import Cluster, Session
-from helmflow.helm.release import history
+from helmflow.helm.release import codec, history
 from helmflow.helm.release.record import HookRecord, Revision, parse_time
-from helmflow.helm.release.store import ReleaseStore, not_found
+from helmflow.helm.release.store import MAX_RECORD_BYTES, ReleaseStore, not_found, too_large
 from helmflow.helm.render import manifests
 from helmflow.helm.render.kinds import in_uninstall_order
 from helmflow.plan import comparison, diff, observe, revisions
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from helmflow.state.model import Release
 
 Json = Any
+TIME_FUNCTIONS = frozenset({"now", "ago"})
 FOREIGN_GRACE_S = 600.0  # a pending revision without a lease is another tool's for this long
 
 
@@ -272,12 +274,10 @@ def _plan_cluster(session: Session, cluster: Cluster, drafts: list[_Draft]) -> N
         draft.revisions = stored.get((draft.owner.namespace, draft.owner.name), ())
     _check_leases(session, cluster, drafts)
     wanted = [draft for draft in drafts if draft.prepared is not None]
+    for draft in wanted:
+        _reuse_values(session, draft)
     if wanted:
-        capabilities = rendering.cluster_capabilities(client)
-        lookup = rendering.ClusterLookup(client)
-        for draft in wanted:
-            session.cancel.check()
-            _render(session, draft, capabilities, lookup)
+        _render_all(session, cluster, wanted)
     _find_targets(cluster, drafts)
     _check_namespaces(cluster, drafts)
     _check_crds(cluster, drafts)
@@ -321,43 +321,97 @@ def _check_leases(session: Session, cluster: Cluster, drafts: list[_Draft]) -> N
         draft.holder = f"since {newest.last_deployed}"
 
 
-def _render(
-    session: Session, draft: _Draft, capabilities: Capabilities, lookup: rendering.ClusterLookup
-) -> None:
-    """Render as the deployed revision saw itself; only where that differs, render as the next one."""
-    assert draft.prepared is not None
+def _reuse_values(session: Session, draft: _Draft) -> None:
+    """Helm's --reuse-values: what the deployed revision was given, with the new values on top."""
+    running = session.options.running
+    reuses = running.reuse_values or (draft.settings.reuse_values and not running.reset_values)
+    if not reuses or draft.base is None or draft.prepared is None:
+        return
+    values = draft.prepared.values
+    merged = _on_top(values.values, draft.base.config)
+    draft.prepared = replace(draft.prepared, values=replace(values, values=merged))
 
-    def render(number: int, *, upgrade: bool) -> Rendered:
+
+def _on_top(new: Mapping[str, Json], old: Mapping[str, Json]) -> dict[str, Json]:
+    """Values over values, map by map: Helm's CoalesceTables."""
+    found = dict(old)
+    for key, value in new.items():
+        below = found.get(key)
+        both = isinstance(value, Mapping) and isinstance(below, Mapping)
+        found[key] = _on_top(value, below) if both else value  # type: ignore[arg-type]
+    return found
+
+
+def _render_all(session: Session, cluster: Cluster, drafts: list[_Draft]) -> None:
+    """Render as the deployed revision saw itself; only what differs is rendered as the next revision.
+
+    What uses random or time functions is rendered twice: places that differ between the two do not count.
+    """
+    render = _Renderer(
+        session, rendering.cluster_capabilities(cluster.client), rendering.ClusterLookup(cluster.client)
+    )
+    unsure: list[_Draft] = []
+    for draft in drafts:
+        session.cancel.check()
+        base = draft.base
+        if base is None:
+            draft.rendered = render(draft, draft.number, upgrade=not installs_again(draft.revisions))
+            continue
+        draft.rendered = _as_deployed(render, draft, base)
+        if diff.same_documents(_stored_documents(base), _documents(draft.rendered)):
+            metadata = draft.rendered.chart.metadata
+            same_chart = (base.chart_name, base.chart_version) == (metadata.name, metadata.version)
+            draft.content = Content.SAME if same_chart else Content.CHANGED
+        elif draft.rendered.uses_random:
+            unsure.append(draft)
+    if any(draft.rendered and draft.rendered.random_calls & TIME_FUNCTIONS for draft in unsure):
+        session.clock.sleep(1.001)  # so that times differ too, which templates print in seconds
+    for draft in unsure:
+        assert draft.base is not None
+        assert draft.rendered is not None
+        again = _as_deployed(render, draft, draft.base)
+        stored = _stored_documents(draft.base)
+        if diff.differs_only_at(stored, _documents(draft.rendered), _documents(again)):
+            draft.content = Content.RANDOM
+    for draft in drafts:
+        _render_next(render, draft)
+
+
+def _as_deployed(render: _Renderer, draft: _Draft, base: Revision) -> Rendered:
+    number, upgrade = revisions.rendered_as(base)
+    return render(draft, number, upgrade=upgrade)
+
+
+def _render_next(render: _Renderer, draft: _Draft) -> None:
+    base = draft.base
+    if base is None or (draft.content is Content.SAME and not draft.settings.always_upgrade):
+        return
+    draft.rendered = render(draft, draft.number, upgrade=True)
+    if draft.content is Content.CHANGED:
+        before, after = _stored_documents(base), _documents(draft.rendered)
+        draft.hook_changes = diff.hook_changes(before, after)
+        draft.difference = diff.described_difference(base, draft.rendered, diff.changed_count(before, after))
+
+
+@dataclass(frozen=True, slots=True)
+class _Renderer:
+    """Renders drafts for one cluster."""
+
+    session: Session
+    capabilities: Capabilities
+    lookup: rendering.ClusterLookup
+
+    def __call__(self, draft: _Draft, number: int, *, upgrade: bool) -> Rendered:
         assert draft.prepared is not None
         return rendering.render(
-            session, draft.prepared, draft.owner, capabilities, lookup=lookup, number=number, upgrade=upgrade
+            self.session,
+            draft.prepared,
+            draft.owner,
+            self.capabilities,
+            lookup=self.lookup,
+            number=number,
+            upgrade=upgrade,
         )
-
-    base = draft.base
-    if base is None:
-        draft.rendered = render(draft.number, upgrade=not installs_again(draft.revisions))
-        return
-    number, upgrade = revisions.rendered_as(base)
-    rendered = render(number, upgrade=upgrade)
-    before, after = _stored_documents(base), _documents(rendered)
-    draft.content = Content.SAME
-    if not diff.same_documents(before, after):
-        again = render(number, upgrade=upgrade) if rendered.uses_random else None
-        random = again is not None and diff.differs_only_at(before, after, _documents(again))
-        draft.content = Content.RANDOM if random else Content.CHANGED
-    elif (base.chart_name, base.chart_version) != (
-        rendered.chart.metadata.name,
-        rendered.chart.metadata.version,
-    ):
-        draft.content = Content.CHANGED
-    if draft.content is not Content.SAME or draft.settings.always_upgrade:
-        rendered = render(draft.number, upgrade=True)
-        after = _documents(rendered)
-    draft.rendered = rendered
-    if draft.content is Content.CHANGED:
-        draft.hook_changes = diff.hook_changes(before, after)
-        changed = diff.changed_count(before, after)
-        draft.difference = diff.described_difference(base, rendered, changed)
 
 
 def _find_targets(cluster: Cluster, drafts: list[_Draft]) -> None:
@@ -438,10 +492,18 @@ def _release_plan(session: Session, draft: _Draft, redactor: Redactor) -> Releas
     compared = draft.compared
     newest = revisions.newest(draft.revisions)
     action = _decide(draft)
+    revision = _revision(draft, action, draft.number)
+    if draft.wanted and revision is not None and _too_large(revision):
+        error = too_large(revision)
+        action = Action(
+            kind=ActionKind.REFUSE,
+            code=error.error_id,
+            reason=error.message,
+            error=Mistake(error.message, error.error_id, hint=error.hint),
+        )
     changes = compared.changes if action.writes else ()
     shown = (*draft.crds, *changes, *draft.hook_changes) if action.writes else ()
     doing, after = steps(action, _parts(draft, changes))
-    number = draft.number
     plan = ReleasePlan(
         id=draft.release.id,
         owner=draft.owner,
@@ -451,7 +513,7 @@ def _release_plan(session: Session, draft: _Draft, redactor: Redactor) -> Releas
         changes=tuple(redactor.change(change) for change in shown),
         steps=doing,
         finally_steps=after,
-        revision=_revision(draft, action, number),
+        revision=revision,
         previous=newest,
         stored=draft.revisions,
         notes=draft.rendered.notes if draft.rendered else "",
@@ -469,6 +531,15 @@ def _release_plan(session: Session, draft: _Draft, redactor: Redactor) -> Releas
         )
     )
     return plan
+
+
+def _too_large(revision: Revision) -> bool:
+    """Whether the record would not fit; only what might not is encoded to know."""
+    parts = revision.chart.get("templates") or (), revision.chart.get("files") or ()
+    content = sum(len(str(file.get("data") or "")) for part in parts for file in part)
+    if content + len(revision.manifest) < MAX_RECORD_BYTES // 2:
+        return False
+    return len(codec.encode(revision)) > MAX_RECORD_BYTES
 
 
 def _decide(draft: _Draft) -> Action:

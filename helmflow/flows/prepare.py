@@ -16,7 +16,8 @@ from helmflow.execute.pool import Skipped, Work, run_all
 from helmflow.execute.schedule import Schedule
 from helmflow.flows import local_hooks
 from helmflow.flows.options import NeedsMode
-from helmflow.flows.session import Session, state_ports
+from helmflow.flows.session import Session
+from helmflow.providers.state_ports import state_ports
 from helmflow.state.load import LoadRequest, load_desired
 from helmflow.state.model import DesiredState, Presence, Release
 
@@ -95,7 +96,7 @@ def load(session: Session, command: str, *, need_releases: bool = True) -> Desir
         cwd=state.cwd or Path.cwd(),
         env=dict(session.environ),
         stdin=sys.stdin.read() if state.file == "-" else None,
-        ports=state_ports(),
+        ports=state_ports(open_client=lambda context, _: session.cluster(context).client),
     )
     desired = load_desired(request, session.emit)
     for warning in desired.warnings:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from helmflow.kube.client import KubeClient
     from helmflow.kube.transport import Transport
     from helmflow.state.model import DesiredState, Release
-    from helmflow.state.ports import Ports
 
 EMBEDDED: Final = "embedded"
 
@@ -119,13 +118,6 @@ def open_cluster(
         name=f"{opened.context} ({opened.server})" if opened.server else opened.context,
         driver=Driver.named(options.storage_driver or environ.get("HELM_DRIVER", "")),
     )
-
-
-def state_ports() -> Ports:
-    """The adapters that loading state files may use."""
-    from helmflow.state.ports import Ports
-
-    return Ports()
 
 
 @contextmanager

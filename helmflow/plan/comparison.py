@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from helmflow.core.errors import ClusterError, Mistake
 from helmflow.core.ids import ObjectRef, ReleaseId
 from helmflow.helm.render.kinds import in_install_order
-from helmflow.kube import errors
+from helmflow.kube import errors, ownership
 from helmflow.kube.client import KubeClient
 from helmflow.plan import conflicts, diff, observe
 from helmflow.plan.decide import Content
@@ -20,14 +19,6 @@ from helmflow.plan.proof import proven
 from helmflow.plan.settings import Settings
 
 Json = Any
-
-# What API servers say when a field may not change; the object must be replaced. A uid that does not fit says
-# "field is immutable" too, which must not be taken for this.
-_IMMUTABLE: Final = re.compile(
-    r"field is immutable|may not change once set|cannot change roleRef|is immutable after creation"
-    r"|updates to statefulset spec for fields other than|pod updates may not change fields other than"
-    r"|immutable when|is immutable"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,7 +189,10 @@ def _change(
         return unchanged
     if isinstance(asked.answer, ClusterError):
         return _refused(compared, subject, asked, before)
-    if diff.same_state(live, asked.answer):
+    changed = before is not None and not _same_document(before, target)
+    # A dry-run does not show that a field which a client-side writer owns will go: ownership is migrated first.
+    removes = changed and bool(ownership.client_side_entries(live))
+    if diff.same_state(live, asked.answer) and not removes:
         return unchanged
     return _update(compared, asked, before, live)
 
@@ -215,6 +209,8 @@ def _update(compared: Compared, asked: _Pending, before: Target | None, live: Ma
         "body": asked.body,
         "source": target.source,
         "force": asked.force,
+        "live": live,
+        "last": before.document if before else None,
         "uid": str(live.get("metadata", {}).get("uid", "")),
     }
     if before is not None and not _same_document(before, target):
@@ -241,9 +237,11 @@ def _refused(compared: Compared, subject: Subject, asked: _Pending, before: Targ
         "after": target.text,
         "body": asked.body,
         "source": target.source,
+        "live": asked.live,
+        "last": before.document if before else None,
         "uid": str(asked.live.get("metadata", {}).get("uid", "")),
     }
-    if isinstance(answer, errors.Invalid) and _immutable(answer):
+    if ownership.immutable(answer):
         if subject.settings.force:
             return Change(kind=ChangeKind.REPLACE, reason="a field that may not change does", **common)
         hint = "set force: true on the release to delete and create it again"
@@ -260,12 +258,3 @@ def _refused(compared: Compared, subject: Subject, asked: _Pending, before: Targ
     else:
         compared.refusal = compared.refusal or Mistake(answer.message, answer.error_id, hint=answer.hint)
     return Change(kind=ChangeKind.UPDATE, reason="refused by the cluster", **common)
-
-
-def _immutable(answer: errors.Invalid) -> bool:
-    if answer.causes:
-        return any(
-            cause.field not in ("metadata.uid", "metadata.name") and _IMMUTABLE.search(cause.message)
-            for cause in answer.causes
-        )
-    return _IMMUTABLE.search(answer.message) is not None

@@ -80,7 +80,8 @@ class Change:
 
     `before` and `after` are the YAML texts people compare ("" where there is none); `body` is what is sent;
     `reason` says why (adopted, immutable field, drift of `fields`); `hook` marks an object of a chart hook;
-    `force` takes fields from other managers; `uid` is the live object that the plan was made for.
+    `force` takes fields from other managers; `uid` names the object that the plan was made for, `live` is that
+    object as it was read and `last` the document that was applied to it before (None where not at hand).
     """
 
     ref: ObjectRef
@@ -94,6 +95,8 @@ class Change:
     drift: bool = False
     force: bool = False
     uid: str = ""
+    live: Json = field(default=None, repr=False, compare=False)
+    last: Json = field(default=None, repr=False, compare=False)
 
     @property
     def shows(self) -> bool:

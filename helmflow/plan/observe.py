@@ -12,6 +12,7 @@ from helmflow.core.ids import ObjectRef
 from helmflow.helm.release import codec
 from helmflow.helm.release.record import ReleaseStatus, Revision
 from helmflow.helm.release.store import HELM_LABELS, KEY, MAX_SELECTED_NAMES, Driver
+from helmflow.kube import applying
 from helmflow.kube import objects as kube_objects
 from helmflow.kube.client import KubeClient
 from helmflow.plan.objects import MANAGED_BY
@@ -97,7 +98,7 @@ def dry_runs(
 ) -> Sequence[Json | ClusterError]:
     """What the server would store for each body; its refusal where it would refuse."""
     return client.each(
-        [lambda b=body: client.apply(dict(b), force=force, dry_run=True).object for body in bodies]  # type: ignore[misc]
+        [lambda b=body: applying.preview(client, dict(b), force=force).object for body in bodies]  # type: ignore[misc]
     )
 
 
