@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import dropwhile
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from helmflow.gotemplate.functions import FunctionError, function, table
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from cryptography import x509
     from cryptography.x509.general_name import GeneralName
 
-_PEM = r"(?:^|\n)-----BEGIN ([^\n]*?)-----[ \t\r]*\n((?:[^\n:]*:[^\n]*\n)*)([^-]*?)\n?-----END \1-----[ \t\r]*(?:\n|$)"
 _DAY = 86_400 * 10**9
 
 
@@ -336,10 +335,25 @@ def _decoded(text: str, complaint: str) -> str:
 
 
 def _pem_block(text: str) -> tuple[str, bytes] | None:
-    """The first PEM block's type and content."""
-    for found in re.finditer(_PEM, text.replace("\r\n", "\n")):
+    """The first PEM block's type and content, found in one pass."""
+    lines = text.split("\n")
+    at = 0
+    while at < len(lines):
+        opening = lines[at].rstrip()
+        at += 1
+        if not (opening.startswith("-----BEGIN ") and opening.endswith("-----")):
+            continue
+        kind = opening[11:-5]
+        start = at
+        while at < len(lines) and not lines[at].startswith("-----"):
+            at += 1
+        if at == len(lines):
+            return None
+        if lines[at].rstrip() != f"-----END {kind}-----":
+            continue
+        body = dropwhile(lambda line: ":" in line, lines[start:at])
         try:
-            return found[1], decode_base64("".join(found[3].split()))
+            return kind, decode_base64("".join("".join(body).split()))
         except CorruptInput:
             continue
     return None
