@@ -14,7 +14,7 @@ from urllib.parse import urlencode, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import urllib3
-from urllib3.exceptions import HTTPError, NewConnectionError, ProxyError, SSLError
+from urllib3.exceptions import HTTPError, InsecureRequestWarning, NewConnectionError, ProxyError, SSLError
 from urllib3.exceptions import TimeoutError as HttpTimeout
 
 from helmflow.core.clock import Clock, SystemClock
@@ -176,6 +176,8 @@ def _manager(target: Target, proof: Proof) -> urllib3.PoolManager:
             options["server_hostname"] = options["assert_hostname"] = target.tls_server_name
         elif target.skip_tls_verify:
             options["assert_hostname"] = False
+        if target.skip_tls_verify:
+            urllib3.disable_warnings(InsecureRequestWarning)  # the kubeconfig's author knows
     proxy = _proxy(target, address.scheme, address.hostname or "")
     if not proxy:
         return urllib3.PoolManager(**options)
