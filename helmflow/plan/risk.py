@@ -201,5 +201,8 @@ def _at(value: Any, *path: str, default: Any = None) -> Any:
 
 def _object(text: str) -> Object:
     """The text that people compare, as data; {} where there is none or it is no map."""
-    loaded = yaml_dialect.load_native(text) if text else {}
+    try:
+        loaded = yaml_dialect.load_native(text) if text else {}
+    except ValueError:
+        return {}
     return loaded if isinstance(loaded, Mapping) else {}

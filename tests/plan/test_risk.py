@@ -7,6 +7,7 @@ import pytest
 from helmflow.core.ids import ObjectRef, ReleaseId
 from helmflow.plan import risk
 from helmflow.plan.model import Action, ActionKind, Change, ChangeKind, ReleasePlan
+from helmflow.plan.settings import Settings
 from helmflow.state.model import Release
 
 ID = ReleaseId("", "apps", "web")
@@ -14,7 +15,12 @@ ID = ReleaseId("", "apps", "web")
 
 def plan(*changes: Change, kind: ActionKind = ActionKind.UPGRADE) -> ReleasePlan:
     return ReleasePlan(
-        id=ID, release=Release(id=ID, chart="./web"), action=Action(kind=kind, code="x", reason="x"), changes=changes
+        id=ID,
+        owner=ID,
+        release=Release(id=ID, chart="./web"),
+        action=Action(kind=kind, code="x", reason="x"),
+        settings=Settings(),
+        changes=changes,
     )
 
 
