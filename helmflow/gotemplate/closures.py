@@ -40,7 +40,7 @@ def run(template: Template, templates: TemplateSet, data: Any) -> str:
     if statements is None:
         statements = tree.closures = _Compiler(tree, templates).body(tree.body, None, UNKNOWN)
     out: list[str] = []
-    statements(data, {DOLLAR: data, RUN: templates, TEMPLATE: template}, out.append)  # type: ignore[operator]
+    statements(data, {DOLLAR: data, RUN: templates, TEMPLATE: template}, out.append)
     return "".join(out)
 
 
@@ -50,6 +50,7 @@ class _Compiler:
     def __init__(self, tree: Tree, templates: TemplateSet) -> None:
         self.tree = tree
         self.functions = templates.functions
+        self.fixed = templates.fixed
         self.missing = templates.missing_key
         self.slots = TEMPLATE + 1
         self.scope: rules.Scope | None = None
@@ -389,9 +390,8 @@ class _Compiler:
         arguments = [self._argument(arg, rules.parameter_at(function, at)) for at, arg in enumerate(args)]
         if function is builtins.LEN:
             operand, known = (final, final_knowledge) if final else self._operand(args[0])
-            return _applied(
-                name, [operand if known in (INTERFACE, MIXED) else _mixed(operand)], None, command
-            ), "int"
+            operand = operand if known in (INTERFACE, MIXED) else _mixed(operand)
+            return _applied(name, function.call, [operand], None, command), "int"
         if function is builtins.AND or function is builtins.OR:
             return _logic(
                 function is builtins.OR, arguments, final and _plain(final, final_knowledge)
@@ -408,7 +408,8 @@ class _Compiler:
         if function is builtins.CALL:
             callee = str(args[0]) if args else ""
             return _call_value(arguments, final, command, callee), knowledge
-        return _applied(name, arguments, final, command), knowledge
+        body = function.call if name in self.fixed else None
+        return _applied(name, body, arguments, final, command), knowledge
 
     def _argument(self, node: nodes.Node, parameter: str) -> Expression:
         if rules.is_constant(node):
@@ -578,9 +579,10 @@ def _field_chain(
 
         def one(d: Any, v: Frame) -> Any:
             value = receiver(d, v)
-            if type(value) is dict:
+            try:
                 return value.get(name)
-            return runtime.chain(value, names, knowledge, node, "zero")[0]
+            except (AttributeError, LookupError, *CALL_FAILURES):
+                return runtime.chain(value, names, knowledge, node, "zero")[0]
 
         return one
     if receiver is _dot and len(names) == 2:
@@ -652,59 +654,55 @@ def _call_value(
 
 
 def _applied(
-    name: str, operands: list[Expression], final: Expression | None, command: nodes.Node
+    name: str,
+    body: Callable[..., Any] | None,
+    operands: list[Expression],
+    final: Expression | None,
+    command: nodes.Node,
 ) -> Expression:
-    """A function with its arguments; a piped value is evaluated first and passed last."""
+    """A function with its arguments; a piped value is evaluated first and passed last. Without `body` the run has it."""
 
     def failed(error: FunctionError | TemplateError) -> Fault:
         return Fault(command, f"error calling {name}: {error}", error)
 
-    if final is None and len(operands) == 1:
-        only = operands[0]
+    if len(operands) + (final is not None) == 1:
+        only = operands[0] if operands else final
+        assert only is not None
 
         def call_one(d: Any, v: Frame) -> Any:
             value = only(d, v)
             try:
-                return v[RUN].calls[name](value)
+                return (body or v[RUN].calls[name])(value)
             except CALL_FAILURES as error:
                 raise failed(error) from error
 
         return call_one
-    if final is None and len(operands) == 2:
-        first, second = operands
+    if len(operands) + (final is not None) == 2:
+        # In the order of evaluation; a piped value comes first and is passed second.
+        first, second = (final, operands[0]) if final is not None else (operands[0], operands[1])
+        swapped = final is not None
 
         def call_two(d: Any, v: Frame) -> Any:
-            a, b = first(d, v), second(d, v)
+            a = first(d, v)
+            b = second(d, v)
             try:
-                return v[RUN].calls[name](a, b)
+                call = body or v[RUN].calls[name]
+                return call(b, a) if swapped else call(a, b)
             except CALL_FAILURES as error:
                 raise failed(error) from error
 
         return call_two
-    if final is not None and len(operands) == 1:
-        piped, only = final, operands[0]
-
-        def call_piped(d: Any, v: Frame) -> Any:
-            last = piped(d, v)
-            value = only(d, v)
-            try:
-                return v[RUN].calls[name](value, last)
-            except CALL_FAILURES as error:
-                raise failed(error) from error
-
-        return call_piped
     every = tuple(operands)
-    source = final
 
     def call_many(d: Any, v: Frame) -> Any:
-        if source is None:
+        if final is None:
             given = [operand(d, v) for operand in every]
         else:
-            last = source(d, v)
+            last = final(d, v)
             given = [operand(d, v) for operand in every]
             given.append(last)
         try:
-            return v[RUN].calls[name](*given)
+            return (body or v[RUN].calls[name])(*given)
         except CALL_FAILURES as error:
             raise failed(error) from error
 

@@ -13,7 +13,7 @@ from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, Final
 
 from helmflow.core.errors import TemplateError
-from helmflow.gotemplate import builtins, nodes, rules, runtime
+from helmflow.gotemplate import builtins, gotypes, nodes, rules, runtime
 from helmflow.gotemplate.functions import Function, FunctionError
 from helmflow.gotemplate.printf import format_value, sprintf
 from helmflow.gotemplate.rules import INTERFACE, MIXED, UNKNOWN, Refused
@@ -107,6 +107,7 @@ def _explain(error: Exception, place: _Place, variables: Mapping[str, Any]) -> N
     """Raises the Fault that the closures would have raised; returns for what is no failure of the template."""
     if place.kind == "field":
         receiver = variables.get(place.name)
+        assert isinstance(place.node, nodes.Node)
         runtime.chain(receiver, place.names, place.knowledge, place.node, "zero")
         return
     if place.kind == "template" and isinstance(error, TemplateError):
@@ -383,7 +384,9 @@ class _Generator:
             return self._fields(node, self.dot, node.names)
         if isinstance(node, nodes.Variable):
             receiver = self._variable(node)
-            return receiver if len(node.names) == 1 else self._fields(node, receiver, node.names[1:])
+            if len(node.names) == 1 or receiver[0][0] == "\n":
+                return receiver
+            return self._fields(node, receiver, node.names[1:])
         if isinstance(node, nodes.Pipe):
             source, knowledge = self.pipe(node)
             return f"({source})", knowledge
@@ -408,7 +411,7 @@ class _Generator:
             return "d0", UNKNOWN
         found = self._find(node.names[0])
         if found is None:
-            raise Unsupported
+            return self._fail(node, f"undefined variable: {node.names[0]}", None)
         return f"v{found.slot}", found.knowledge
 
     def _fields(self, node: nodes.Node, receiver: Known, names: tuple[str, ...]) -> Known:
@@ -530,7 +533,7 @@ def _literal(value: Any) -> Known:
                 exact is float and value in (float("inf"), float("-inf"))
             ):
                 return repr(value), name
-            return f"{exact.__name__}({int(value)})", name
+            return f"Int64({value!r})", name
     if value is None:
         return "None", UNKNOWN
     if value == [] or value == {}:
@@ -679,7 +682,7 @@ def _invoke(receiver: Any, name: str, knowledge: str, given: tuple[Any, ...], kn
 
 _HELPERS: Final[dict[str, Any]] = {
     "FAILURES": (FunctionError, TemplateError, Refused, AttributeError, LookupError, TypeError),
-    "Int64": rules.Int64,
+    "Int64": gotypes.Int64,
     "checked": rules.checked,
     "differ": _differ,
     "elements": runtime.elements,

@@ -11,7 +11,8 @@ from helmflow.core.source import SourceText
 from helmflow.gotemplate import builtins, closures, nodes, runtime, sources
 from helmflow.gotemplate.errors import ExecError, ParseError
 from helmflow.gotemplate.functions import Function, FunctionError
-from helmflow.gotemplate.parser import FileParser, Fragment, Tree
+from helmflow.gotemplate.parser import FileParser, Tree
+from helmflow.gotemplate.quickparse import Fragment
 from helmflow.gotemplate.strconv import quote
 
 RECURSION_LIMIT: Final = (
@@ -46,22 +47,47 @@ class Parsed:
 class _Known:
     """What was parsed and compiled for one set of functions. `fixed` are those that every run shares."""
 
-    __slots__ = ("actions", "files", "fixed", "namespace")
+    __slots__ = ("actions", "files", "fixed", "functions", "namespace")
 
     def __init__(self, functions: Mapping[str, Function]) -> None:
         self.actions: dict[str, Fragment] = {}
         self.files: dict[str, Parsed] = {}
-        self.fixed = frozenset(name for name, one in functions.items() if _is_fixed(one))
-        self.namespace = sources.namespace(functions, self.fixed)
+        self.functions: dict[str, Function] = {**builtins.FUNCTIONS, **functions}
+        self.fixed = frozenset(name for name, one in self.functions.items() if _is_fixed(one))
+        self.namespace = sources.namespace(self.functions, self.fixed)
 
 
 def _is_fixed(function: Function) -> bool:
-    """Whether the body is a plain module function: methods and closures belong to one run."""
-    return isinstance(function.call, FunctionType) and function.call.__closure__ is None
+    """Whether the body is a plain module function: methods and inner functions belong to one run."""
+    return isinstance(function.call, FunctionType) and "<locals>" not in function.call.__qualname__
 
 
-# By signatures and mode: trees carry executable forms, which depend on both.
-_KNOWN: Final[dict[tuple[str, frozenset[Any]], _Known]] = {}
+# By mode and functions: trees carry executable forms, which depend on both. Fixed functions count by identity, those
+# of one run by signature; _FIXED keeps the identities from being used again.
+_KNOWN: Final[dict[tuple[object, ...], _Known]] = {}
+_FIXED: Final[dict[int, Function]] = {}
+
+
+def _known_for(
+    functions: Mapping[str, Function], missing_key: str
+) -> tuple[_Known, dict[str, Callable[..., Any]]]:
+    """What is known for the functions, and the bodies that belong to this run."""
+    varying: dict[str, Callable[..., Any]] = {}
+    parts: list[object] = []
+    for name, one in functions.items():
+        identity = id(one)
+        if identity not in _FIXED:
+            if not _is_fixed(one):
+                varying[name] = one.call
+                parts.append((one.params, one.variadic, one.returns))
+                continue
+            _FIXED[identity] = one
+        parts.append(identity)
+    key = (missing_key, tuple(functions), tuple(parts))
+    known = _KNOWN.get(key)
+    if known is None:
+        known = _KNOWN[key] = _Known(functions)
+    return known, varying
 
 
 class TemplateSet:
@@ -77,21 +103,11 @@ class TemplateSet:
         missing_key: str = "zero",
         budget: runtime.Budget | None = None,
     ) -> None:
-        self.functions: dict[str, Function] = {**builtins.FUNCTIONS, **functions}
-        self.calls: dict[str, Callable[..., Any]] = {name: one.call for name, one in self.functions.items()}
+        self._known, self.calls = _known_for(functions, missing_key)
+        self.functions = self._known.functions  # for their signatures; `calls` has the bodies of this run
         self.missing_key = missing_key
         self.budget = budget or runtime.Budget()
         self.templates: dict[str, Template] = {}
-        signatures = frozenset(
-            [
-                (name, one.call if _is_fixed(one) else None, one.params, one.variadic, one.returns)
-                for name, one in self.functions.items()
-            ]
-        )
-        known = _KNOWN.get((missing_key, signatures))
-        if known is None:
-            known = _KNOWN[missing_key, signatures] = _Known(self.functions)
-        self._known = known
 
     def parse(self, name: str, text: str) -> None:
         """Add a file and its defines; the last parse of a name wins unless its body is empty. Raises ParseError."""
@@ -166,17 +182,19 @@ class TemplateSet:
         """What a generated program raises instead of an error that it met."""
         return sources.blame(error, template, self.functions, self._known.fixed)
 
+    @property
+    def fixed(self) -> frozenset[str]:
+        """The functions whose bodies every run shares."""
+        return self._known.fixed
+
     def defined(self, name: str) -> bool:
         """Whether there is a template of this name."""
         return name in self.templates
 
-    def clone(self, functions: Mapping[str, Function] | None = None) -> TemplateSet:
-        """A set that starts equal and then goes its own way; with `functions`, other bodies for the same names."""
+    def clone(self) -> TemplateSet:
+        """A set that starts equal and then goes its own way, within the same budget."""
         other = TemplateSet.__new__(TemplateSet)
-        other.functions = {**self.functions, **functions} if functions else self.functions
-        other.calls = {name: one.call for name, one in other.functions.items()} if functions else self.calls
-        other.missing_key = self.missing_key
-        other.budget = self.budget
+        other._known, other.calls, other.functions = self._known, self.calls, self.functions
+        other.missing_key, other.budget = self.missing_key, self.budget
         other.templates = dict(self.templates)
-        other._known = self._known
         return other
