@@ -14,7 +14,12 @@ _FIELDS: Final = (
     ("day of week", 0, 6),
 )
 _NAMES: Final = {
-    **{name: str(n + 1) for n, name in enumerate(["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"])},
+    **{
+        name: str(n + 1)
+        for n, name in enumerate(
+            ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+        )
+    },
     **{name: str(n) for n, name in enumerate(["sun", "mon", "tue", "wed", "thu", "fri", "sat"])},
 }
 _MACROS: Final = {

@@ -13,5 +13,5 @@ class InProcessTransport:
         self.server = server
 
     def send(self, request: Request) -> Response:
-        """The server's answer."""
+        """The server's answer; a watch ends with its `timeoutSeconds`, or when the response is closed."""
         return self.server.handle(request)
