@@ -347,6 +347,11 @@ def _other(value: Any, column: int, indent: int) -> str:
     raise _NotScalar
 
 
+def _no_items(value: Any) -> str:
+    """An empty list; a nil Go slice is null."""
+    return "null" if getattr(value, "go_nil", False) else "[]"
+
+
 class _NotScalar(Exception):
     """An object that turns into a map or list on its way through JSON."""
 

@@ -252,7 +252,16 @@ class Time(GoObject):
             )
         return format_time(self, "2006-01-02T15:04:05.999999999Z07:00")
 
+    def go_toml(self) -> str:
+        """BurntSushi's text: local dates and times without a zone."""
+        return format_time(self, _TOML_LAYOUTS.get(self.location.name, "2006-01-02T15:04:05.999999999Z07:00"))
 
+
+_TOML_LAYOUTS: Final = {
+    "datetime-local": "2006-01-02T15:04:05.999999999",
+    "date-local": "2006-01-02",
+    "time-local": "15:04:05.999999999",
+}
 ZERO: Final = Time(ZERO_SECONDS, 0, UTC)
 
 
@@ -270,6 +279,21 @@ def from_unix(seconds: int) -> Time:
 def since(moment: Time) -> int:
     """Nanoseconds since a moment, within a Duration's range."""
     return max(-_INT64_MAX - 1, min(_INT64_MAX, now().total() - moment.total()))
+
+
+def from_moment(value: datetime, kind: str) -> Time:
+    """A time read from TOML; local dates and times carry their kind as the zone's name."""
+    wall = value.replace(tzinfo=None) - datetime(1970, 1, 1)
+    offset = value.utcoffset() or timedelta()
+    seconds = (wall - offset).days * _DAY + (wall - offset).seconds
+    if kind:
+        if kind == "time-local":
+            seconds -= unix_seconds(1, 1, 1, 0, 0, 0) - unix_seconds(0, 1, 1, 0, 0, 0)
+        return Time(seconds, value.microsecond * 1000, fixed_zone(kind, 0))
+    if not offset:
+        return Time(seconds, value.microsecond * 1000, UTC)
+    distance = int(offset.total_seconds())
+    return Time(seconds, value.microsecond * 1000, fixed_zone("", distance))
 
 
 # ---- durations

@@ -269,9 +269,11 @@ def must_to_toml(value: Any) -> str:
 def from_toml(text: str) -> dict[str, Any]:
     """The map in a TOML text; what went wrong is under Error."""
     from helmflow.core import toml
+    from helmflow.gotemplate.gotypes import Int64
+    from helmflow.sprig.gotime import from_moment
 
     try:
-        return toml.loads(text)
+        return toml.loads(text, integer=Int64, moment=from_moment)
     except ValueError as error:
         return {"Error": str(error)}
 
