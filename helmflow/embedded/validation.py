@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from typing import Any, Final
 
 from helmflow.embedded import quantities
@@ -220,7 +220,8 @@ def _workload(value: Json, path: str = "spec") -> Causes:
             invalid(f"{path}.template.metadata.labels", labels, "`selector` does not match template `labels`")
         )
     causes += _labels(labels, f"{path}.template.metadata.labels")
-    causes += _pod_spec(spec["template"]["spec"], f"{path}.template.spec")
+    claims = {claim["metadata"].get("name", "") for claim in spec.get("volumeClaimTemplates") or ()}
+    causes += _pod_spec(spec["template"]["spec"], f"{path}.template.spec", claims)
     if spec["template"]["spec"].get("restartPolicy") != "Always":
         causes.append(
             unsupported(
@@ -367,12 +368,13 @@ def _pod(value: Json) -> Causes:
     return _pod_spec(value["spec"], "spec")
 
 
-def _pod_spec(spec: Json, path: str) -> Causes:
+def _pod_spec(spec: Json, path: str, claims: Set[str] = frozenset()) -> Causes:
+    """`claims` are the volumes that a StatefulSet's claim templates add to every pod."""
     causes: Causes = []
     containers = spec.get("containers")
     if not containers:
         causes.append(required(f"{path}.containers"))
-    volumes = {v.get("name", "") for v in spec.get("volumes") or ()}
+    volumes = {v.get("name", "") for v in spec.get("volumes") or ()} | claims
     names: set[str] = set()
     for index, volume in enumerate(spec.get("volumes") or ()):
         causes += _volume(volume, f"{path}.volumes[{index}]", names)
