@@ -193,8 +193,8 @@ def _scalar(value: Any, quote: Callable[[str], str]) -> str | None:
 
 
 def _is_nil(value: Any) -> bool:
-    """Is this a nil Go slice, whose JSON is null?"""
-    return getattr(value, "go_nil", False) is True
+    """Is this a nil Go slice or map, whose JSON is null?"""
+    return not value and getattr(value, "go_nil", False)
 
 
 def rfc3339(moment: datetime) -> str:
@@ -234,7 +234,7 @@ def _write(value: Any, add: Callable[[str], None], quote: Callable[[str], str]) 
     kind = type(value)
     if kind is str:
         add(quote(value))
-    elif isinstance(value, dict):
+    elif isinstance(value, dict) and not _is_nil(value):
         opener = "{"
         for key in sorted_keys(value):
             add(opener + quote(_key(key)) + ":")

@@ -41,7 +41,7 @@ def scan_prefix(text: str) -> tuple[Any, int]:
     try:
         value = scanner.value("looking for beginning of value", 0)
     except JsonError as error:
-        raise JsonError("unexpected EOF" if scanner.ended else str(error)) from None
+        raise JsonError("unexpected EOF" if scanner.ended else str(error), offset=scanner.at + 1) from None
     if scanner.too_large:
         raise JsonError(f"json: cannot unmarshal number {scanner.too_large} into Go value of type float64")
     return value, scanner.at

@@ -348,8 +348,8 @@ def _other(value: Any, column: int, indent: int) -> str:
 
 
 def _no_items(value: Any) -> str:
-    """An empty list; a nil Go slice is null."""
-    return "null" if getattr(value, "go_nil", False) else "[]"
+    """An empty collection; a nil Go slice or map is null."""
+    return "null" if getattr(value, "go_nil", False) else "{}" if isinstance(value, dict) else "[]"
 
 
 class _NotScalar(Exception):

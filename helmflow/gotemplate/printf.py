@@ -410,7 +410,7 @@ class _Printer:
         if self.space and text[0] == "+" and not self.plus:
             text = " " + text[1:]
         if text[1] in "IN":
-            if (text[1] == "N" and not self.space and not self.plus) or (text[0] == "+" and not self.plus):
+            if text[1] == "N" and not self.space and not self.plus:
                 text = text[1:]
             self._pad_blank(text)
             return

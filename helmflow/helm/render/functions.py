@@ -12,7 +12,7 @@ from helmflow.core import go_json, yaml_dialect
 from helmflow.core.limits import MAX_INCLUDE_DEPTH, MAX_TPL_DEPTH
 from helmflow.gotemplate.errors import ExecError, ParseError
 from helmflow.gotemplate.functions import Function, FunctionError, function, table
-from helmflow.gotemplate.gotypes import NamedMap
+from helmflow.gotemplate.gotypes import Int64, NamedMap, NilMap
 from helmflow.gotemplate.templates import TemplateSet
 from helmflow.helm.chart.behaviour import HELM_4, Behaviour
 
@@ -64,7 +64,9 @@ class Run:
         self.lint = bool(lint)
         self.lookup = lookup
         self.enable_dns = bool(enable_dns)
-        self.templates: TemplateSet  # the set that include and tpl work on; a tpl with defines has its own meanwhile
+        self.templates: (
+            TemplateSet  # the set that include and tpl work on; a tpl with defines has its own meanwhile
+        )
         self.depths: dict[str, int] = {}
         self.tpl_depth = 0
         self.current_path = ""
@@ -104,7 +106,9 @@ class Run:
         """The output of a named template."""
         template = self.templates.templates.get(name)
         if template is None:
-            raise FunctionError(f'template: no template {go_json.go_quote(name)} associated with template "{ROOT_NAME}"')
+            raise FunctionError(
+                f'template: no template {go_json.go_quote(name)} associated with template "{ROOT_NAME}"'
+            )
         depths = self.depths
         depth = depths.get(name, 0)
         if depth > MAX_INCLUDE_DEPTH:
@@ -233,7 +237,7 @@ def from_json(text: str) -> dict[str, Any]:
         loaded = go_json.loads(text, into="map[string]interface {}")
     except ValueError as error:
         return {"Error": str(error)}
-    return loaded or {}
+    return NilMap() if loaded is None else loaded
 
 
 @function("fromJsonArray", "string", returns="[]any")
@@ -269,7 +273,6 @@ def must_to_toml(value: Any) -> str:
 def from_toml(text: str) -> dict[str, Any]:
     """The map in a TOML text; what went wrong is under Error."""
     from helmflow.core import toml
-    from helmflow.gotemplate.gotypes import Int64
     from helmflow.sprig.gotime import from_moment
 
     try:
