@@ -179,8 +179,6 @@ class _Visitor:
 
     def with_flags(self, loaded: Loaded) -> Loaded:
         """The file with -n, --kube-context and --chart, which must not meet the same key at its top level."""
-        from helmflow.state.reading import span_of
-
         spec = dict(loaded.spec)
         request = self.request
         flags = (
@@ -195,7 +193,7 @@ class _Visitor:
                 raise ConfigError(
                     f"Cannot use option {flag} and set attribute {key}.",
                     error_id="flags.conflicts-with-file",
-                    span=span_of(loaded.spec, key),
+                    span=loaded.span(key),
                     hint=f"remove `{key}` from the file, or the flag",
                 )
             spec[key] = value

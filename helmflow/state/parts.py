@@ -35,6 +35,11 @@ class Loaded:
     env: Env
     values: Spec
     helmfiles: tuple[Spec, ...] = ()
+    written: tuple[Spec, ...] = ()
+
+    def span(self, key: str) -> Span | None:
+        """Where a top-level key is written; the last part that has it."""
+        return next((span_of(part, key) for part in reversed(self.written) if key in part), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +79,7 @@ def load_file(
     is_template = path.suffix == ".gotmpl" or reading.render_all
     final = _Final(env=reading.inherited)
     offset = 0
+    written: list[Spec] = []
     pieces = content.split("\n---\n")
     for index, piece in enumerate(pieces):
         below = over(final.env, reading.overrides)
@@ -81,12 +87,13 @@ def load_file(
             context, piece, source, offset, index, len(pieces), is_template, below, reading, base_dir
         )
         offset += piece.count("\n") + 2
-        spec = read(part, template=is_template)
+        own = read(part, template=is_template)
+        written.append(own)
         if not reading.is_base:
-            _check_version(spec)
-        spec = _with_bases(context, spec, base_dir, below, reading)
+            _check_version(own)
+        spec = _with_bases(context, own, base_dir, below, reading)
         env = environments.load(context, spec, reading.environment, base_dir, below)
-        spec["helmfiles"] = _expanded(context, spec, base_dir)
+        spec["helmfiles"] = _expanded(context, spec, base_dir, None if own.get("bases") else own)
         _merge_part(final, spec, env)
         _check_environment(final, source, reading)
     assert final.spec is not None
@@ -101,7 +108,7 @@ def load_file(
         final.spec.pop("helmfiles", None)
     return Loaded(
         path=path, base_dir=base_dir, source=source, spec=final.spec, env=final.env, values=final.values,
-        helmfiles=tuple(final.spec.get("helmfiles", ())),
+        helmfiles=tuple(final.spec.get("helmfiles", ())), written=tuple(written),
     )  # fmt: skip
 
 
@@ -271,7 +278,7 @@ def _require_default(name: str, source: SourceText) -> None:
         raise UndefinedEnvironment(environments.undefined(name, source.name, [], None), ())
 
 
-def _expanded(context: Context, spec: Spec, base_dir: Path) -> list[Spec]:
+def _expanded(context: Context, spec: Spec, base_dir: Path, own: Spec | None) -> list[Spec]:
     """`helmfiles` with globs expanded; each entry as a map with its path as it will be loaded."""
     config = spec.get("missingFileHandlerConfig") or {}
     missing = files.Missing(
@@ -281,7 +288,7 @@ def _expanded(context: Context, spec: Spec, base_dir: Path) -> list[Spec]:
     found: list[Spec] = []
     for index, written in enumerate(spec.get("helmfiles") or ()):
         entry = {"path": written} if isinstance(written, str) else written
-        span = span_of(spec, "helmfiles", index)
+        span = span_of(own, "helmfiles", index)
         pattern = entry.get("path", "")
         _check_entry(entry, pattern, span)
         if files.is_remote(pattern):

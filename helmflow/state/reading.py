@@ -18,6 +18,8 @@ from helmflow.state.schema import MOVED, STATE, Block, ListOf, MapOf, OneOf, Sca
 _MAX_NESTING = (
     200  # a state file's own structure is about six levels deep; values inside it have YAML's bound
 )
+_MOST_FOLLOWED = 100_000  # ten thousand releases that merge ten anchors each; a bomb has millions
+RENAME = "only files whose name ends in .gotmpl are templates: rename the file to add .gotmpl"
 _TRUE = frozenset({"y", "Y", "yes", "Yes", "YES", "on", "On", "ON"})
 _FALSE = frozenset({"n", "N", "no", "No", "NO", "off", "Off", "OFF"})
 
@@ -92,18 +94,23 @@ def read(text: Text, *, template: bool) -> dict[str, Any]:
     try:
         for root in documents(text.body):
             found = reader.document(root)
-            merged = merging.blocks(STATE, merged, found, merging.Mode.APPEND) if merged else found
+            joined = merging.blocks(STATE, merged, found, merging.Mode.APPEND) if merged else found
+            merged = Located(joined, root, text) if merged and isinstance(found, Located) else joined
     except YamlError as error:
         raise _yaml_mistake(text, error, template=template) from None
     if reader.mistakes:
-        raise ConfigError.collect(reader.mistakes)
+        raise ConfigError.collect(sorted(reader.mistakes, key=_place))
     return merged
+
+
+def _place(mistake: Mistake) -> tuple[int, int]:
+    return (mistake.span.line, mistake.span.column) if mistake.span else (0, 0)
 
 
 def _yaml_mistake(text: Text, error: YamlError, *, template: bool) -> ConfigError:
     hint = ""
     if not template and "{{" in text.body:
-        hint = "only files whose name ends in .gotmpl are templates: rename the file to add .gotmpl"
+        hint = RENAME
     return ConfigError(str(error), error_id="state.yaml", span=text.at_line(error.line), hint=hint)
 
 
@@ -113,11 +120,18 @@ class _Reader:
     mistakes: list[Mistake] = field(default_factory=list)
     depth: int = 0
     visited: int = 0
+    followed: int = 0
 
     def document(self, root: RawNode) -> dict[str, Any]:
         """The top-level block of a document; an empty document says nothing."""
         value = self.value(root, STATE, "the file")
         return value if isinstance(value, dict) else {}
+
+    def follow(self) -> None:
+        """Count what aliases and merges expand to: a bomb stops here."""
+        self.followed += 1
+        if self.followed > _MOST_FOLLOWED and self.followed * 10 > self.visited:
+            raise YamlError("yaml: document contains excessive aliasing")
 
     def mistake(self, node: RawNode, message: str, error_id: str, hint: str = "") -> None:
         """Note a mistake and go on."""
@@ -126,10 +140,9 @@ class _Reader:
     def value(self, node: RawNode, kind: Type, what: str) -> Any:
         """A node as `kind`; None where it is null or wrong."""
         self.visited += 1
-        if self.visited > 4_000_000:
-            raise YamlError("yaml: document contains excessive aliasing")
         if node.kind == "alias" and kind is not Scalar.ANY:
             assert node.target is not None
+            self.follow()
             return self.nested(node.target, kind, what)
         if kind is Scalar.ANY or node.kind == "alias":
             return _native(node)
@@ -166,7 +179,9 @@ class _Reader:
         found = {"scalar": "a single value", "sequence": "a list", "mapping": "a map"}.get(
             node.kind, node.kind
         )
-        self.mistake(node, f"{what} must be {wanted}, not {found}", "state.wrong-type")
+        span = self.text.span(node)
+        hint = RENAME if span.source.line(span.line)[span.column - 1 :].startswith("{{") else ""
+        self.mistake(node, f"{what} must be {wanted}, not {found}", "state.wrong-type", hint)
 
     def scalar(self, node: RawNode, kind: Scalar, what: str) -> Any:
         """A single value of a type."""
@@ -301,6 +316,7 @@ class _Reader:
     def merged(self, node: RawNode, what: str) -> list[tuple[RawNode, RawNode]]:
         """What a merge key brings: a map, an alias of one, or a list of them whose first entries win."""
         self.depth += 1
+        self.follow()
         if self.depth > _MAX_NESTING:
             raise YamlError("yaml: anchor contains itself", line=node.line + 1)
         try:

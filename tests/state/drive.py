@@ -86,7 +86,9 @@ def run(argv: list[str], cwd: Path, env: Mapping[str, str], ports: Ports | None 
         desired = load_desired(request, lambda event: None)
         return Ran(0, _VIEWS[options.command](desired, options), "")
     except HelmflowError as error:
-        return Ran(error.exit_code, "", "\n".join(f"{m.span}: {m.message} [{m.hint}]" for m in error.mistakes), error)
+        return Ran(
+            error.exit_code, "", "\n".join(f"{m.span}: {m.message} [{m.hint}]" for m in error.mistakes), error
+        )
 
 
 def _list(desired: Any, options: Any) -> str:
