@@ -135,13 +135,6 @@ class StringSlice(list[Any]):
     go_type: ClassVar[str] = "[]string"
 
 
-class NilMap(dict[str, Any]):
-    """A nil map[string]interface {}: empty, null in JSON and YAML."""
-
-    go_type: ClassVar[str] = "map[string]interface {}"
-    go_nil: ClassVar[bool] = True
-
-
 class NilSlice(list[Any]):
     """A nil []interface {}: empty, equal to nil, null in JSON and YAML."""
 

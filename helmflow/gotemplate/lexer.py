@@ -1,6 +1,6 @@
 """Template text to tokens, with Go's rules and error texts.
 
-`split` cuts a text into literal pieces and actions with one regular expression; `action_tokens` lexes the inside of one
+`cut` cuts a text into literal pieces and actions with one regular expression; `action_tokens` lexes the inside of one
 action; `tokens` is the whole token stream as Go's lexer gives it, for any delimiters. A token is (type, text, offset).
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Any, Final
 
 from helmflow.gotemplate.strconv import quote
 
@@ -24,68 +24,21 @@ SPACES: Final = " \t\r\n"
 # belong to a well-formed action, so everything else is left to `action_tokens` to complain about.
 _ACTION: Final = re.compile(
     r"""\{\{(-[ \t\r\n])?(?:
-        /\*(?:[^*]++|\*(?!/))*+\*/(?P<comment_trim>[ \t\r\n]-)?\}\}
-      | (?!/\*)(?P<body>(?:[^"`'{}]++|"(?:[^"\\\n]++|\\[^\n])*+"|`[^`]*+`|'(?:[^'\\\n]++|\\[^\n])*+')*+)\}\}
+        (/\*(?:[^*]++|\*(?!/))*+\*/)([ \t\r\n]-)?\}\}
+      | (?!/\*)((?:[^"`'{}]++|"(?:[^"\\\n]++|\\[^\n])*+"|`[^`]*+`|'(?:[^'\\\n]++|\\[^\n])*+')*+)\}\}
     )""",
     re.VERBOSE,
 )
 
 
-class Piece(NamedTuple):
-    """A literal text, then an action: its body and the offset of that, or "" and -1 after the last text.
-
-    `left` is the offset of the opening delimiter, `right` of the closing one. `broken` marks an action that no
-    well-formed template has: lex it with `action_tokens` to learn why.
-    """
-
-    text: str
-    body: str
-    offset: int
-    left: int
-    right: int
-    broken: str = ""
+def cut(text: str) -> list[Any]:
+    """Literal texts with, between them, each action: its left trim marker, its comment with the trim marker after
+    that, and its body with any right trim marker; None for what is missing. A literal that still holds an opening
+    delimiter is one that no well-formed template has: lex it with `action_tokens` to learn why."""
+    return _ACTION.split(text)
 
 
-def split(text: str) -> Iterator[Piece]:
-    """Literal texts and actions in order, trimmed as the markers say; comments are gone."""
-    position = 0
-    trim = False
-    for found in _ACTION.finditer(text):
-        start = found.start()
-        literal = text[position:start]
-        if "{{" in literal:
-            break
-        if trim:
-            literal = literal.lstrip(SPACES)
-        marker, comment_trim, body = found.groups()
-        if marker is not None:
-            literal = literal.rstrip(SPACES)
-        position = found.end()
-        if body is None:
-            if literal:
-                yield Piece(literal, "", -1, start, position)
-            trim = comment_trim is not None
-            continue
-        trim = body[-1:] == "-" and len(body) > 1 and body[-2] in SPACES
-        if trim:
-            body = body[:-2]
-        yield Piece(literal, body, found.start("body"), start, position - 2)
-    literal = text[position:]
-    if trim:
-        literal = literal.lstrip(SPACES)
-    cut = literal.find("{{")
-    if cut < 0:
-        if literal:
-            yield Piece(literal, "", -1, len(text), len(text))
-        return
-    left = len(text) - len(literal) + cut
-    marker = _left_trim(text, left + 2)
-    yield Piece(
-        literal[:cut].rstrip(SPACES) if marker else literal[:cut], "", left + 2 + marker, left, -1, "broken"
-    )
-
-
-def _left_trim(text: str, position: int) -> int:
+def left_trim(text: str, position: int) -> int:
     """The length of a left trim marker at the position: 2 or 0."""
     return (
         2
@@ -292,7 +245,7 @@ def tokens(text: str, left: str = "{{", right: str = "}}") -> Iterator[Token]:
                 yield "text", text[position:], position
             yield "EOF", "", len(text)
             return
-        marker = _left_trim(text, cut + len(left))
+        marker = left_trim(text, cut + len(left))
         literal = text[position:cut].rstrip(SPACES) if marker else text[position:cut]
         if literal:
             yield "text", literal, position

@@ -6,13 +6,12 @@ Undefined functions and variables are refused here, with Go's texts and Go's lin
 from __future__ import annotations
 
 from collections.abc import Container
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from helmflow.core.source import SourceText
 from helmflow.gotemplate import lexer, nodes, quickparse
 from helmflow.gotemplate.errors import ParseError
-from helmflow.gotemplate.lexer import Piece, Token
+from helmflow.gotemplate.lexer import SPACES, Token
 from helmflow.gotemplate.numbers import number
 from helmflow.gotemplate.quickparse import Fragment
 from helmflow.gotemplate.strconv import quote, unquote
@@ -61,21 +60,33 @@ class Tree:
         self.runs = 0
 
 
-@dataclass(slots=True)
 class _Open:
-    """A block being parsed, or a template definition: where its items go and which variables it can see."""
+    """A block being parsed: where its items go. The outermost has no item: it is the template's own body."""
 
-    kind: str
-    items: list[nodes.Item]
-    item: nodes.Block | None = None
-    mark: int = 0
-    in_else: str = ""
-    chained: str = ""  # an else if: the same end closes the block around it
-    name: str = ""
-    variables: list[str] = field(default_factory=list)
-    loops: int = 0
-    assigned: set[str] = field(default_factory=set)
-    range_assigned: set[str] = field(default_factory=set)
+    __slots__ = ("chained", "in_else", "item", "items", "kind", "mark")
+
+    def __init__(self, kind: str, items: list[nodes.Item], item: nodes.Block | None, mark: int) -> None:
+        self.kind = kind
+        self.items = items
+        self.item = item
+        self.mark = mark  # how many variables were visible before it
+        self.in_else = False
+        self.chained = False  # an else if: the same end closes the block around it
+
+
+class _Definition:
+    """A template being parsed: the file itself, a define or a block."""
+
+    __slots__ = ("assigned", "blocks", "kind", "loops", "name", "range_assigned", "variables")
+
+    def __init__(self, kind: str, name: str) -> None:
+        self.kind = kind
+        self.name = name
+        self.blocks = [_Open(kind, [], None, 1)]
+        self.variables = ["$"]
+        self.loops = 0
+        self.assigned: set[str] = set()
+        self.range_assigned: set[str] = set()
 
 
 class FileParser:
@@ -111,107 +122,139 @@ class FileParser:
         return ParseError(self.name, line, mistake.reason, SourceText(self.name, self.text))
 
     def _parse(self) -> Tree:
-        outermost = _Open("file", [], variables=["$"])
-        # `blocks` are the open blocks of the template being parsed; `outer` are the templates around it.
-        blocks: list[_Open] = [outermost]
-        outer: list[list[_Open]] = []
-        known = self.known
-        for piece in lexer.split(self.text):
-            literal, body, offset = piece[0], piece[1], piece[2]
+        text, known = self.text, self.known
+        current = _Definition("file", "")
+        items = current.blocks[0].items
+        outer: list[_Definition] = []
+        pieces = lexer.cut(text)
+        position = 0
+        trim = False
+        for index in range(0, len(pieces) - 1, 5):
+            literal, marker, comment, comment_trim, body = pieces[index : index + 5]
+            left = position + len(literal)
+            if "{{" in literal:
+                break
+            if trim:
+                literal = literal.lstrip(SPACES)
+            offset = left + 2
+            if marker is not None:
+                literal = literal.rstrip(SPACES)
+                offset += 2
             if literal:
-                blocks[-1].items.append(nodes.Text(literal))
-            if offset < 0:
+                items.append(nodes.Text(literal))
+            if body is None:
+                trim = comment_trim is not None
+                position = offset + len(comment) + (4 if trim else 2)
                 continue
-            fragment = known.get(body) if piece[4] >= 0 else None
+            position = offset + len(body) + 2
+            trim = body[-1:] == "-" and len(body) > 1 and body[-2] in SPACES
+            if trim:
+                body = body[:-2]
+            fragment = known.get(body)
             if fragment is None:
-                fragment = self._read(piece, blocks[0], in_list=len(blocks) > 1 or bool(outer))
+                fragment = self._read(
+                    body, offset, position - 2, current, in_list=len(current.blocks) > 1 or bool(outer)
+                )
             elif fragment.names:
-                self._declare(fragment, piece, blocks[0].variables)
+                self._declare(fragment, body, offset, current.variables)
             if fragment.assigned:
-                blocks[0].assigned.update(fragment.assigned)
+                current.assigned.update(fragment.assigned)
                 if fragment.kind == "range":
-                    blocks[0].range_assigned.update(fragment.assigned)
+                    current.range_assigned.update(fragment.assigned)
             kind = fragment.kind
             if not kind:
-                assert fragment.pipe is not None
-                blocks[-1].items.append(nodes.Action(piece.offset, fragment.pipe))
-            elif kind in ("if", "with", "range"):
-                self._open(kind, fragment, piece, blocks, len(blocks[0].variables))
+                items.append(nodes.Action(offset, fragment.pipe))  # type: ignore[arg-type]
+            elif kind in _MAKERS:
+                items = self._open(kind, fragment, offset, current)
             elif kind == "end":
-                if self._end(piece, blocks, outer):
-                    blocks = outer.pop()
+                if len(current.blocks) > 1:
+                    items = self._end(current)
+                else:
+                    if not outer:
+                        raise Mistake("unexpected {{end}}", position - 2)
+                    self._add(current, position - 2)
+                    current = outer.pop()
+                    items = current.blocks[-1].items
             elif kind == "else":
-                self._else(fragment, piece, blocks)
-            elif kind == "template":
-                blocks[-1].items.append(
-                    nodes.Template(piece.offset, fragment.name_pos, fragment.name, fragment.pipe)
-                )
-            elif kind in ("define", "block"):
-                if kind == "block":
-                    blocks[-1].items.append(
-                        nodes.Template(piece.offset, fragment.name_pos, fragment.name, fragment.pipe)
-                    )
-                elif len(blocks) > 1 or outer:
-                    raise Mistake("unexpected <define> in command", piece.offset + fragment.last)
-                outer.append(blocks)
-                blocks = [_Open(kind, [], name=fragment.name, variables=["$"])]
+                items = self._else(fragment, offset, position - 2, current)
+            elif kind == "break" or kind == "continue":
+                if not current.loops:
+                    raise Mistake(f"{{{{{kind}}}}} outside {{{{range}}}}", position - 2)
+                items.append(nodes.Break(offset) if kind == "break" else nodes.Continue(offset))
             else:
-                self._leave(kind, piece, blocks)
-        if len(blocks) > 1 or outer:
-            raise Mistake("unexpected EOF", len(self.text))
-        return self._tree(outermost)
+                if kind != "define":
+                    items.append(nodes.Template(offset, fragment.name_pos, fragment.name, fragment.pipe))
+                elif len(current.blocks) > 1 or outer:
+                    raise Mistake("unexpected <define> in command", offset)
+                if kind != "template":
+                    outer.append(current)
+                    current = _Definition(kind, fragment.name)
+                    items = current.blocks[0].items
+        self._finish(position, current, closed=len(current.blocks) == 1 and not outer)
+        literal = text[position:].lstrip(SPACES) if trim else text[position:]
+        if literal:
+            items.append(nodes.Text(literal))
+        return self._tree(current)
 
-    def _tree(self, template: _Open) -> Tree:
-        return Tree(self.text, template.items, template.assigned, template.range_assigned)
+    def _finish(self, position: int, current: _Definition, *, closed: bool) -> None:
+        """Nothing well-formed is left: refuse a broken action, and blocks without their end."""
+        left = self.text.find("{{", position)
+        if left >= 0:
+            offset = left + 2 + lexer.left_trim(self.text, left + 2)
+            if self.text.startswith("/*", offset):
+                mistake = lexer.comment_error(self.text, offset)
+                raise Mistake(mistake.reason, mistake.offset)
+            found = lexer.action_tokens(self.text, offset, len(self.text))
+            self._careful(found, offset, left, list(current.variables), in_list=not closed)
+        if left >= 0 or not closed:
+            raise Mistake("unexpected EOF", len(self.text))
+
+    def _tree(self, template: _Definition) -> Tree:
+        return Tree(self.text, template.blocks[0].items, template.assigned, template.range_assigned)
 
     # -- actions ------------------------------------------------------------------------------------------------
 
-    def _read(self, piece: Piece, template: _Open, *, in_list: bool) -> Fragment:
+    def _read(self, body: str, offset: int, right: int, current: _Definition, *, in_list: bool) -> Fragment:
         """Parse an action that was not seen before."""
-        if not piece.broken and self.max_paren_depth == MAX_PAREN_DEPTH:
-            quick = quickparse.parse(piece.body, self.functions)
+        if self.max_paren_depth == MAX_PAREN_DEPTH:
+            quick = quickparse.parse(body, self.functions)
             if quick is not None:
-                self._remember(piece.body, quick)
+                self._remember(body, quick)
                 if quick.names:
-                    self._declare(quick, piece, template.variables)
+                    self._declare(quick, body, offset, current.variables)
                 return quick
-        if piece.broken and self.text.startswith("/*", piece.offset):
-            mistake = lexer.comment_error(self.text, piece.offset)
-            raise Mistake(mistake.reason, mistake.offset)
-        end = len(self.text) if piece.broken else piece.offset + len(piece.body)
-        found = lexer.action_tokens(self.text, piece.offset, end)
-        if not piece.broken:
-            found[-1] = (
-                found[-1][0],
-                found[-1][1],
-                piece.right if found[-1][0] == "right delim" else found[-1][2],
-            )
-        variables = list(template.variables)
-        reader = _ActionParser(found, piece.offset, self.functions, self.max_paren_depth, variables, in_list)
-        try:
-            fragment = reader.parse()
-        except _LexMistake as mistake:
-            raise Mistake(mistake.reason + self._started(piece, mistake, reader), mistake.offset) from None
-        if piece.broken:
-            raise Mistake("unexpected EOF", len(self.text))
-        template.variables[:] = variables
-        self._remember(piece.body, fragment)
+        found = lexer.action_tokens(self.text, offset, offset + len(body))
+        if found[-1][0] == "right delim":
+            found[-1] = ("right delim", "}}", right)
+        variables = list(current.variables)
+        fragment = self._careful(found, offset, self.text.rfind("{{", 0, offset), variables, in_list=in_list)
+        current.variables[:] = variables
+        self._remember(body, fragment)
         return fragment
+
+    def _careful(
+        self, found: list[Token], offset: int, left: int, variables: list[str], *, in_list: bool
+    ) -> Fragment:
+        reader = _ActionParser(found, offset, self.functions, self.max_paren_depth, variables, in_list)
+        try:
+            return reader.parse()
+        except _LexMistake as mistake:
+            raise Mistake(mistake.reason + self._started(left, mistake, reader), mistake.offset) from None
 
     def _remember(self, body: str, fragment: Fragment) -> None:
         if len(self.known) > MAX_KNOWN_ACTIONS:
             self.known.clear()
         self.known[body] = fragment
 
-    def _started(self, piece: Piece, mistake: _LexMistake, reader: _ActionParser) -> str:
+    def _started(self, left: int, mistake: _LexMistake, reader: _ActionParser) -> str:
         """Where the action began, if that is on another line than its mistake."""
-        line = 1 + self.text.count("\n", 0, piece.left)
+        line = 1 + self.text.count("\n", 0, left)
         if reader.kind == "define" or line == 1 + self.text.count("\n", 0, mistake.offset):
             return ""
         place = f" started at {self.name}:{line}"
         return place if mistake.reason.endswith(" action") else f" in action{place}"
 
-    def _declare(self, fragment: Fragment, piece: Piece, variables: list[str]) -> None:
+    def _declare(self, fragment: Fragment, body: str, offset: int, variables: list[str]) -> None:
         """Check the variables that an action uses, and add those it declares."""
         mark = len(variables)
         for name in fragment.names:
@@ -219,28 +262,28 @@ class FileParser:
                 variables.append(name[1:])
             elif name not in variables:
                 del variables[mark:]
-                found = lexer.action_tokens(self.text, piece.offset, piece.offset + len(piece.body))
-                _ActionParser(
-                    found, piece.offset, self.functions, self.max_paren_depth, variables, in_list=True
-                ).parse()
+                found = lexer.action_tokens(self.text, offset, offset + len(body))
+                self._careful(found, offset, offset, variables, in_list=True)
 
     # -- structure ----------------------------------------------------------------------------------------------
 
-    def _open(self, kind: str, fragment: Fragment, piece: Piece, blocks: list[_Open], seen: int) -> None:
-        assert fragment.pipe is not None
+    def _open(self, kind: str, fragment: Fragment, offset: int, current: _Definition) -> list[nodes.Item]:
+        blocks = current.blocks
         if len(blocks) > MAX_BLOCK_DEPTH:
-            raise Mistake(f"blocks are nested deeper than {MAX_BLOCK_DEPTH}", piece.offset)
-        make = nodes.If if kind == "if" else nodes.With if kind == "with" else nodes.Range
-        item = make(piece.offset, fragment.pipe)
+            raise Mistake(f"blocks are nested deeper than {MAX_BLOCK_DEPTH}", offset)
+        item = _MAKERS[kind](offset, fragment.pipe)  # type: ignore[arg-type]
         blocks[-1].items.append(item)
-        declared = sum(name[0] == ":" for name in fragment.names)
-        blocks.append(_Open(kind, item.body, item, seen - declared))
+        mark = len(current.variables)
+        if fragment.names:
+            mark -= sum(name[0] == ":" for name in fragment.names)
+        blocks.append(_Open(kind, item.body, item, mark))
         if kind == "range":
-            blocks[0].loops += 1
+            current.loops += 1
+        return item.body
 
-    def _else(self, fragment: Fragment, piece: Piece, blocks: list[_Open]) -> None:
-        top = blocks[-1]
-        last = piece.offset + fragment.last if fragment.last >= 0 else piece.right
+    def _else(self, fragment: Fragment, offset: int, right: int, current: _Definition) -> list[nodes.Item]:
+        top = current.blocks[-1]
+        last = offset + fragment.last if fragment.last >= 0 else right
         if top.item is None:
             clause = "" if top.kind == "file" else f" in {top.kind} clause"
             raise Mistake("unexpected {{else}}" + clause, last)
@@ -248,44 +291,37 @@ class FileParser:
             raise Mistake("expected end; found {{else}}", last)
         if fragment.also and fragment.also != top.kind:
             raise Mistake(f"unexpected <{fragment.also}> in input", last)
-        top.in_else = "else"
+        top.in_else = True
         if top.kind == "range":
-            blocks[0].loops -= 1
+            current.loops -= 1
         top.item.otherwise = top.items = []
-        if fragment.also:
-            self._open(fragment.also, fragment, piece, blocks, len(blocks[0].variables))
-            blocks[-1].chained = "else"
+        if not fragment.also:
+            return top.items
+        items = self._open(fragment.also, fragment, offset, current)
+        current.blocks[-1].chained = True
+        return items
 
-    def _end(self, piece: Piece, blocks: list[_Open], outer: list[list[_Open]]) -> bool:
-        """Close the innermost block; true if that was a template's own."""
-        top = blocks[-1]
-        if top.item is not None:
-            while True:
-                blocks.pop()
-                if top.kind == "range" and not top.in_else:
-                    blocks[0].loops -= 1
-                del blocks[0].variables[top.mark :]
-                if not top.chained:
-                    return False
-                top = blocks[-1]
-        if not outer:
-            raise Mistake("unexpected {{end}}", piece.right)
-        self._add(top.name, top, piece.right)
-        return True
+    def _end(self, current: _Definition) -> list[nodes.Item]:
+        """Close the innermost block, and those it is chained to."""
+        blocks = current.blocks
+        while True:
+            top = blocks.pop()
+            if top.kind == "range" and not top.in_else:
+                current.loops -= 1
+            if not top.chained:
+                break
+        del current.variables[top.mark :]
+        return blocks[-1].items
 
-    def _add(self, name: str, template: _Open, offset: int) -> None:
-        old = self.trees.get(name)
+    def _add(self, template: _Definition, offset: int) -> None:
+        old = self.trees.get(template.name)
         if old is None or nodes.is_empty(old.body):
-            self.trees[name] = self._tree(template)
-        elif not nodes.is_empty(template.items):
-            raise Mistake(f"template: multiple definition of template {quote(name)}", offset)
+            self.trees[template.name] = self._tree(template)
+        elif not nodes.is_empty(template.blocks[0].items):
+            raise Mistake(f"template: multiple definition of template {quote(template.name)}", offset)
 
-    def _leave(self, kind: str, piece: Piece, blocks: list[_Open]) -> None:
-        if not blocks[0].loops:
-            raise Mistake(f"{{{{{kind}}}}} outside {{{{range}}}}", piece.right)
-        blocks[-1].items.append(
-            nodes.Break(piece.offset) if kind == "break" else nodes.Continue(piece.offset)
-        )
+
+_MAKERS: Final[dict[str, type[nodes.Block]]] = {"if": nodes.If, "with": nodes.With, "range": nodes.Range}
 
 
 class _LexMistake(Mistake):
