@@ -32,7 +32,7 @@ from helmflow.plan.model import (
     ReleasePlan,
     RunChartHooks,
 )
-from helmflow.plan.objects import Namespaced, Target, hook_target, known_scopes, targets
+from helmflow.plan.objects import Namespaced, Target, hook_target, known_scopes, sendable, targets
 from helmflow.plan.redact import Redactor
 from helmflow.plan.settings import Overrides, Settings, settle
 from helmflow.plan.steps import Parts, installs_again, steps
@@ -465,7 +465,7 @@ def _check_crds(cluster: Cluster, drafts: list[_Draft]) -> None:
                 ref=crd.ref._replace(namespace=""),
                 kind=ChangeKind.CREATE,
                 after=crd.text,
-                body=crd.body,
+                body=sendable(crd.body, crd.ref._replace(namespace=""), None),
                 source=crd.source_path,
             )
             for crd in draft.rendered.crds

@@ -19,6 +19,7 @@ MANAGED_BY: Final = "app.kubernetes.io/managed-by"
 RELEASE_NAME: Final = "meta.helm.sh/release-name"
 RELEASE_NAMESPACE: Final = "meta.helm.sh/release-namespace"
 RESOURCE_POLICY: Final = "helm.sh/resource-policy"
+_EXACT: Final = 2.0**63  # beyond, a float is no 64-bit integer
 
 # Kinds of the core API that live in no namespace; used where the cluster does not know a kind yet.
 _CLUSTER_SCOPED: Final = frozenset(
@@ -111,7 +112,12 @@ def sendable(document: Mapping[str, Json], ref: ObjectRef, owner: ReleaseId | No
 
 
 def without_nulls(value: Json) -> Json:
-    """A copy without mapping entries that are null: server-side apply would own them as values."""
+    """A copy without mapping entries that are null: server-side apply would own them as values.
+
+    Numbers, which are all floats in rendered YAML, become integers where they are whole, as JSON writes them.
+    """
+    if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
+        return int(value)
     if isinstance(value, Mapping):
         return {key: without_nulls(child) for key, child in value.items() if child is not None}
     if isinstance(value, list):
