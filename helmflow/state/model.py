@@ -249,8 +249,8 @@ class Environment:
     """An environment's values. `values` is what templates see as .Values; `own` lacks the top-level defaults."""
 
     name: str
-    values: Mapping[str, Json] = field(default_factory=dict)
-    own: Mapping[str, Json] = field(default_factory=dict)
+    values: Mapping[str, Json] = field(default_factory=dict, repr=False)
+    own: Mapping[str, Json] = field(default_factory=dict, repr=False)
     kube_context: str = ""
 
 
@@ -267,7 +267,7 @@ class StateFileView:
     base_dir: Path
     environment: Environment
     loaded: Loaded = field(repr=False, compare=False)
-    spec: Mapping[str, Json] = field(default_factory=dict)
+    spec: Mapping[str, Json] = field(default_factory=dict, repr=False)
     releases: tuple[int, ...] = ()
     repositories: tuple[Repository, ...] = ()
     local_hooks: tuple[LocalHook, ...] = ()

@@ -76,16 +76,15 @@ def _text(text: str, context: Context, base_dir: Path) -> Any:
 
 
 def _innermost(text: str) -> tuple[str, int] | None:
-    """The first reference that holds no other: its text and where it starts."""
-    matches = list(_REFERENCE.finditer(text))
-    if not matches:
-        return None
-    found = matches[0]
-    inner = list(_REFERENCE.finditer(text, found.start() + 1, found.end()))
-    while inner:
-        found = inner[-1]
-        inner = list(_REFERENCE.finditer(text, found.start() + 1, found.end()))
-    return found[0], found.start()
+    """The last reference, which holds no other: its text and where it starts."""
+    place = text.rfind("ref+")
+    while place >= 0:
+        start = place - len("secret") if text.startswith("secret", max(0, place - len("secret"))) else place
+        found = _REFERENCE.match(text, max(0, start)) or _REFERENCE.match(text, place)
+        if found is not None:
+            return found[0], found.start()
+        place = text.rfind("ref+", 0, place)
+    return None
 
 
 def _as_text(value: Any) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from helmflow.core.errors import ConfigError
 from helmflow.core.ids import ReleaseId
+from helmflow.core.sensitive import SecretTexts
 from helmflow.core.source import SourceText
 from helmflow.state import merging, values
 from helmflow.state.graph import ReleaseGraph
@@ -126,7 +127,10 @@ def build(desired: DesiredState, *, embed_values: bool = False) -> str:
 
 
 def _built(desired: DesiredState, view: StateFileView, *, embed_values: bool) -> str:
-    return f"---\n#  Source: {view.path}\n\n{_emit(built_spec(desired, view, embed_values=embed_values))}"
+    spec = built_spec(desired, view, embed_values=embed_values)
+    if desired.secrets:
+        spec = masked(spec, desired.secrets)
+    return f"---\n#  Source: {view.path}\n\n{_emit(spec)}"
 
 
 def built_spec(desired: DesiredState, view: StateFileView, *, embed_values: bool = False) -> Spec:
@@ -310,9 +314,14 @@ def environments(desired: DesiredState) -> list[EnvironmentView]:
     ]
 
 
-def print_env(desired: DesiredState, output: str = "yaml") -> str:
-    """`print-env`: YAML documents or a JSON array. Raises ConfigError `flags.bad-output`."""
+def print_env(desired: DesiredState, output: str = "yaml", *, show_secrets: bool = False) -> str:
+    """`print-env`: YAML documents or a JSON array; decrypted values as *** unless asked for.
+
+    Raises UsageError `flags.bad-output`.
+    """
     found = [_environment_map(view) for view in environments(desired)]
+    if not show_secrets and desired.secrets:
+        found = [masked(one, desired.secrets) for one in found]
     if output == "json":
         from helmflow.core.go_json import dumps
 
@@ -320,6 +329,18 @@ def print_env(desired: DesiredState, output: str = "yaml") -> str:
     if output != "yaml":
         raise UsageError(f"invalid output format {output!r}: it is yaml or json", error_id="flags.bad-output")
     return "---\n".join(_emit(one) for one in found)
+
+
+def masked(value: Any, secrets: SecretTexts) -> Any:
+    """A value with every text and number that a secret holds replaced."""
+    if isinstance(value, dict):
+        return {key: masked(item, secrets) for key, item in value.items()}
+    if isinstance(value, list):
+        return [masked(item, secrets) for item in value]
+    if isinstance(value, str) or (isinstance(value, (int, float)) and not isinstance(value, bool)):
+        text = secrets.mask(str(value))
+        return text if text != str(value) else value
+    return value
 
 
 class UsageError(ConfigError):

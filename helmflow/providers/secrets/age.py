@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from helmflow.core import process
 from helmflow.core.errors import ConfigError
@@ -48,7 +50,7 @@ def _read(path: Path) -> str:
 
 def decrypt(armored: str, keys: list[str]) -> bytes | None:
     """The plain bytes of an armored age message, None where no identity opens it."""
-    import pyrage
+    pyrage: Any = import_module("pyrage")  # a binary module without type information
 
     known = []
     for key in keys:
