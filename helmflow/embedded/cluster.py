@@ -28,7 +28,7 @@ class Cluster:
         self.clock = clock
         self._on_change = on_change
         self._registry: Registry | None = None
-        self._registry_mark = ""
+        self._registry_mark: str | None = None
         self._foreign = -1
         self._simulated: float | None = None
 
@@ -42,11 +42,16 @@ class Cluster:
             self._registry = None
         return True
 
+    def forget(self) -> None:
+        """Drop what may come from a transaction that was rolled back."""
+        if self._registry is not None and self.storage.meta("crds") != self._registry_mark:
+            self._registry = None
+
     @property
     def registry(self) -> Registry:
         """The served resources."""
         if self._registry is None:
-            self._registry_mark = self.storage.meta("crds") or ""
+            self._registry_mark = self.storage.meta("crds")
             self._registry = Registry([record.parse() for record in self.storage.list(CRDS)])
         return self._registry
 

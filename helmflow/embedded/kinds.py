@@ -176,7 +176,7 @@ def version_rank(version: str) -> tuple[int, int, int, str]:
 
 
 def _served(crd: Json) -> bool:
-    conditions = {c["type"]: c["status"] for c in crd.get("status", {}).get("conditions", ())}
+    conditions = {c["type"]: c["status"] for c in crd.get("status", {}).get("conditions") or ()}
     return conditions.get("Established") == "True"
 
 

@@ -12,6 +12,7 @@ import socket
 import ssl
 import tempfile
 import threading
+import traceback
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -183,7 +184,12 @@ def _handler(server: ApiServer, token: str) -> type[BaseHTTPRequestHandler]:
                 headers=dict(self.headers.items()),
                 body=body,
             )
-            response = server.handle(request)
+            try:
+                response = server.handle(request)
+            except Exception as error:  # noqa: BLE001 - a bug must not look like a lost connection
+                traceback.print_exc()
+                self._send_status(ApiError(500, f"Internal error occurred: {error!r}"))
+                return
             try:
                 self._answer(response.status, dict(response.headers), response.chunks)
             except (ConnectionError, TimeoutError, ssl.SSLError):

@@ -49,6 +49,7 @@ class ApiServer:
         try:
             return self._route(request)
         except ApiError as error:
+            self._cluster.forget()
             return _json_response(error.code, error.status(), request)
 
     def close(self) -> None:
