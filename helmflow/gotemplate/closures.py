@@ -253,12 +253,16 @@ class _Compiler:
                 self.scope = rules.Scope(variable.names[0], self.slots, UNKNOWN, self.scope)
                 self.slots += 1
         declared, self.scope = self.scope, scope
-        visited: nodes.Node = pipe
+        before: nodes.Node | None = None
         evaluate: Expression | None = None
         knowledge = UNKNOWN
         for command in pipe.commands:
-            evaluate, knowledge = self._command(command, evaluate, knowledge, visited)
-            visited = rules.last_visited(command)
+            evaluate, knowledge = self._command(command, evaluate, knowledge, before or pipe)
+            if knowledge == MIXED:
+                evaluate = _unmixed(evaluate)
+            if knowledge in (INTERFACE, MIXED):  # a pipe unwraps interfaces: nil is invalid from here on
+                knowledge = UNKNOWN
+            before = command
         assert evaluate is not None
         if knowledge == MIXED:
             evaluate = _unmixed(evaluate)
@@ -302,9 +306,9 @@ class _Compiler:
         return scope
 
     def _command(
-        self, command: nodes.Command, final: Expression | None, final_knowledge: str, visited: nodes.Node
+        self, command: nodes.Command, final: Expression | None, final_knowledge: str, before: nodes.Node
     ) -> Known:
-        """A command, fed with the one before. `visited` is the node that Go looked at last."""
+        """A command, fed with the one before; the first has its pipeline before it."""
         first, args = command.args[0], command.args[1:]
         if isinstance(first, nodes.Identifier):
             return self._call(first, command, args, final, final_knowledge)
@@ -312,7 +316,9 @@ class _Compiler:
             bare = isinstance(first, nodes.Variable) and len(first.names) == 1
             if isinstance(first, (nodes.Field, nodes.Variable, nodes.Chain)) and not bare:
                 return self._invoke(first, args, final, final_knowledge)
-            blamed = visited if isinstance(first, nodes.Pipe) else first
+            blamed = first
+            if isinstance(first, nodes.Pipe):
+                blamed = before if isinstance(before, nodes.Pipe) else rules.last_visited(before)
             return _failing(blamed, f"can't give argument to non-function {first}", final), UNKNOWN
         if isinstance(first, nodes.Nil):
             return _failing(first, "nil is not a command", None), UNKNOWN
@@ -397,7 +403,7 @@ class _Compiler:
                 function is builtins.OR, arguments, final and _plain(final, final_knowledge)
             ), UNKNOWN
         if final is not None:
-            blamed = rules.last_visited(args[-1]) if args else identifier
+            blamed = args[-1] if args else identifier
             final = self._checked(final, final_knowledge, rules.parameter_at(function, len(args)), blamed)
         knowledge = rules.knowledge_of(function.returns)
         if name == "eq" and function is builtins.FUNCTIONS["eq"] and final is None and len(arguments) == 2:
@@ -412,13 +418,13 @@ class _Compiler:
         return _applied(name, body, arguments, final, command), knowledge
 
     def _argument(self, node: nodes.Node, parameter: str) -> Expression:
-        if rules.is_constant(node):
+        if node.constant:
             try:
                 return _constant(rules.constant(node, parameter))
             except Refused as error:
                 return _failing(node, str(error), None)
         evaluate, knowledge = self._operand(node)
-        return self._checked(evaluate, knowledge, parameter, rules.last_visited(node))
+        return self._checked(evaluate, knowledge, parameter, node)
 
     def _checked(
         self, evaluate: Expression, knowledge: str, parameter: str, blamed: nodes.Node
@@ -437,7 +443,7 @@ class _Compiler:
             try:
                 return checked(value, parameter, knowledge)
             except Refused as error:
-                raise Fault(blamed, str(error)) from None
+                raise Fault(rules.last_visited(blamed), str(error)) from None
 
         return check
 

@@ -12,6 +12,7 @@ class Node:
 
     __slots__ = ("pos",)
     pos: int
+    constant = False  # whether it is a literal
 
 
 class Dot(Node):
@@ -31,6 +32,8 @@ class Nil(Node):
 
     __slots__ = ()
 
+    constant = True
+
     def __init__(self, pos: int) -> None:
         self.pos = pos
 
@@ -42,6 +45,8 @@ class Bool(Node):
     """`true` or `false`"""
 
     __slots__ = ("value",)
+
+    constant = True
 
     def __init__(self, pos: int, value: bool) -> None:
         self.pos = pos
@@ -55,6 +60,8 @@ class Number(Node):
     """A numeric constant: the values it may be used as, None where it may not."""
 
     __slots__ = ("as_complex", "as_float", "as_int", "as_uint", "text")
+
+    constant = True
 
     def __init__(
         self,
@@ -80,6 +87,8 @@ class String(Node):
     """A quoted or raw string; `text` is what it means."""
 
     __slots__ = ("quoted", "text")
+
+    constant = True
 
     def __init__(self, pos: int, quoted: str, text: str) -> None:
         self.pos = pos

@@ -403,7 +403,9 @@ class _ActionParser:
         token = self._next_solid()
         if token[0] in ("if", "with"):
             last = token[2] - self.base
-            return Fragment("else", self._pipeline(token[0], "right delim"), also=token[0], last=last)
+            fragment = Fragment("else", self._pipeline(token[0], "right delim"))
+            fragment.also, fragment.last = token[0], last
+            return fragment
         self.index -= 1
         self._expect("right delim", "else")
         return Fragment("else")

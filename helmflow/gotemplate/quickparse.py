@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container
-from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from helmflow.gotemplate.nodes import (
     Bool,
@@ -29,21 +28,24 @@ from helmflow.gotemplate.numbers import number
 from helmflow.gotemplate.strconv import unquote
 
 
-@dataclass(slots=True)
 class Fragment:
     """One parsed action. `kind` is its keyword, "" for a pipeline; `also` is the if or with after an else.
 
-    `names` are the variables it uses and declares, in reading order: "$x" a use, ":$x" a declaration.
+    `names` are the variables it uses and declares, in reading order: "$x" a use, ":$x" a declaration; `assigned` are
+    those that an equals sign changes. `last` is the last token read where that is not the closing delimiter.
     """
 
-    kind: str = ""
-    pipe: Pipe | None = None
-    name: str = ""
-    name_pos: int = 0
-    also: str = ""
-    names: tuple[str, ...] = ()
-    assigned: tuple[str, ...] = ()
-    last: int = -1  # the last token read where that is not the closing delimiter
+    __slots__ = ("also", "assigned", "kind", "last", "name", "name_pos", "names", "pipe")
+
+    def __init__(self, kind: str = "", pipe: Pipe | None = None, name: str = "", name_pos: int = 0) -> None:
+        self.kind = kind
+        self.pipe = pipe
+        self.name = name
+        self.name_pos = name_pos
+        self.also = ""
+        self.names: tuple[str, ...] = ()
+        self.assigned: tuple[str, ...] = ()
+        self.last = -1
 
 
 _find_tokens = re.compile(
@@ -149,7 +151,10 @@ class _Reader:
     def pipeline(self, kind: str, index: int, pos: int) -> Fragment:
         """The whole rest as one pipeline."""
         pipe = self._pipe(index, pos, kind, _END)
-        return Fragment(kind, pipe, names=tuple(self.names), assigned=self.assigned)
+        fragment = Fragment(kind, pipe)
+        if self.names:
+            fragment.names, fragment.assigned = tuple(self.names), self.assigned
+        return fragment
 
     def _pipe(self, index: int, pos: int, kind: str, closing: str) -> Pipe:
         tokens = self.tokens
@@ -208,36 +213,40 @@ class _Reader:
         command = Command(pos, args)
         while True:
             token = tokens[index]
-            first = token[:1]
-            if first == ".":
-                args.append(_field(token, pos))
-            elif first == "$":
-                args.append(_variable(token, pos))
-                name = token.partition(".")[0]
-                if name != "$":
-                    self.names.append(name)
-            elif first == '"' or first == "`":
-                try:
-                    text = token[1:-1] if first == '"' and "\\" not in token else unquote(token)
-                except ValueError:
-                    raise _Unclear from None
-                args.append(String(pos, token, text))
-            elif first == "(":
-                self.depth += 1
-                if self.depth > _MAX_DEPTH:
+            kind, offset, meaning = _MEANINGS.get(token) or _meaning(token)
+            if kind == "field":
+                args.append(Field(pos + offset, meaning))
+            elif kind == "word":
+                if token not in self.functions:
                     raise _Unclear
-                index, pos = self._skip(index + 1, pos + 1)
-                args.append(self._pipe(index, pos, "parenthesized", ")"))
-                index, pos = self.index, self.pos
-                self.depth -= 1
+                args.append(Identifier(pos, token))
+            elif kind == "variable":
+                args.append(Variable(pos + offset, meaning))
+                if meaning[0] != "$":
+                    self.names.append(meaning[0])
+            elif kind == "string":
+                args.append(String(pos, token, meaning))
+            elif kind == "dot":
+                args.append(Dot(pos))
+            elif kind == "(":
+                index, pos = self._parenthesised(index, pos, args)
                 token = tokens[index]
                 if token[:1] == "." and len(token) > 1:
                     args[-1] = Chain(pos, args[-1], tuple(token[1:].split(".")))
                 else:
                     index -= 1
                     token = ""
+            elif kind == "number":
+                try:
+                    args.append(number(pos, token, "number"))
+                except ValueError:
+                    raise _Unclear from None
+            elif kind == "bool":
+                args.append(Bool(pos, meaning))
+            elif kind == "nil":
+                args.append(Nil(pos))
             else:
-                args.append(self._word(token, first, pos))
+                raise _Unclear
             pos += len(token)
             index += 1
             token = tokens[index]
@@ -260,29 +269,49 @@ class _Reader:
                 index, pos = self._skip(index, pos)
         return index, pos, token
 
-    def _word(self, token: str, first: str, pos: int) -> Node:
-        """A function, a number, or a word that stands for a value."""
-        if token in self.functions:
-            return Identifier(pos, token)
-        if token == "true" or token == "false":
-            return Bool(pos, token == "true")
-        if token == "nil":
-            return Nil(pos)
-        if first and first in "0123456789+-":
-            try:
-                return number(pos, token, "number")
-            except ValueError:
-                raise _Unclear from None
-        raise _Unclear
+    def _parenthesised(self, index: int, pos: int, args: list[Node]) -> tuple[int, int]:
+        self.depth += 1
+        if self.depth > _MAX_DEPTH:
+            raise _Unclear
+        index, pos = self._skip(index + 1, pos + 1)
+        args.append(self._pipe(index, pos, "parenthesized", ")"))
+        self.depth -= 1
+        return self.index, self.pos
 
 
-def _field(token: str, pos: int) -> Node:
-    if len(token) == 1:
-        return Dot(pos)
-    names = tuple(token[1:].split("."))
-    return Field(pos if len(names) == 1 else pos + 1 + len(names[0]), names)
+# What tokens mean, wherever they stand: kind, where the node is relative to the token, and the node's content.
+_MEANINGS: Final[dict[str, tuple[str, int, Any]]] = {
+    ".": ("dot", 0, None),
+    "(": ("(", 0, None),
+    "true": ("bool", 0, True),
+    "false": ("bool", 0, False),
+    "nil": ("nil", 0, None),
+    "": ("", 0, None),
+}
+_MAX_MEANINGS: Final = 20_000
 
 
-def _variable(token: str, pos: int) -> Variable:
-    names = tuple(token.split("."))
-    return Variable(pos if len(names) == 1 else pos + len(names[0]), names)
+def _meaning(token: str) -> tuple[str, int, Any]:
+    if len(_MEANINGS) > _MAX_MEANINGS:
+        for old in [*_MEANINGS][10:]:
+            del _MEANINGS[old]
+    found = _MEANINGS[token] = _understood(token)
+    return found
+
+
+def _understood(token: str) -> tuple[str, int, Any]:
+    first = token[0]
+    if first == ".":
+        names = tuple(token[1:].split("."))
+        return "field", 0 if len(names) == 1 else 1 + len(names[0]), names
+    if first == "$":
+        names = tuple(token.split("."))
+        return "variable", 0 if len(names) == 1 else len(names[0]), names
+    if first == '"' or first == "`":
+        try:
+            return "string", 0, token[1:-1] if first == '"' and "\\" not in token else unquote(token)
+        except ValueError:
+            return "", 0, None
+    if first in "0123456789+-":
+        return "number", 0, None
+    return ("word", 0, None) if first == "_" or first.isalpha() else ("", 0, None)

@@ -180,11 +180,6 @@ def _number(node: nodes.Node, parameter: str) -> Any:
     raise Refused(f"can't handle {node} for arg of type {go_name(parameter)}")
 
 
-def is_constant(node: nodes.Node) -> bool:
-    """Whether the node is a literal."""
-    return isinstance(node, (nodes.String, nodes.Number, nodes.Bool, nodes.Nil))
-
-
 def parameter_at(function: Function, position: int) -> str:
     """The type of the parameter that takes the argument at the position."""
     params = function.params

@@ -333,7 +333,10 @@ class _Generator:
         visited: nodes.Node = pipe
         final: Known | None = None
         for command in pipe.commands:
-            source, knowledge = final = self._command(command, final, visited)
+            source, knowledge = self._command(command, final, visited)
+            if knowledge == INTERFACE:  # a pipe unwraps interfaces: nil is invalid from here on
+                knowledge = UNKNOWN
+            final = source, knowledge
             visited = rules.last_visited(command)
         if knowledge == INTERFACE:
             knowledge = UNKNOWN
@@ -468,7 +471,7 @@ class _Generator:
         return f"{mark}{callee}({', '.join(sources)})", knowledge
 
     def _argument(self, node: nodes.Node, parameter: str) -> Known:
-        if rules.is_constant(node):
+        if node.constant:
             try:
                 return _literal(rules.constant(node, parameter))
             except Refused as error:
@@ -498,9 +501,7 @@ class _Generator:
         else:
             assert isinstance(node, nodes.Chain)
             receiver, names = self._operand(node.node), node.names
-        if final is not None or any(
-            rules.is_constant(arg) and not isinstance(arg, nodes.String) for arg in args
-        ):
+        if final is not None or any(arg.constant and not isinstance(arg, nodes.String) for arg in args):
             raise Unsupported
         operands = [self._operand(arg) for arg in args]
         place = _Place(self.base, "invoke", node, others=tuple(rules.last_visited(arg) for arg in args))
