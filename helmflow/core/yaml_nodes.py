@@ -41,23 +41,52 @@ class RawNode:
 
 def documents(text: str | bytes) -> Iterator[RawNode]:
     """The root node of each document; raises YamlError when the parser reaches a mistake."""
-    from yaml import _yaml
     from yaml.error import MarkedYAMLError
     from yaml.reader import ReaderError
 
-    parser = _yaml.CParser(encoded(text))
+    data = encoded(text)
+    yielded = 0
+    while True:
+        try:
+            for number, root in enumerate(_parsed(data)):
+                if number >= yielded:
+                    yielded += 1
+                    yield root
+            return
+        except MarkedYAMLError as cause:
+            repaired = _without_escaped_quote(data, cause)
+            if repaired is None:
+                raise parse_error(cause) from None
+            data = repaired
+        except ReaderError as cause:
+            raise YamlError(f"yaml: {cause.reason}") from None
+
+
+def _parsed(data: bytes) -> Iterator[RawNode]:
+    """The documents as libyaml finds them."""
+    from yaml import _yaml
+
+    parser = _yaml.CParser(data)
     try:
         while True:
             root = _compose(parser)
             if root is None:
                 return
             yield root
-    except MarkedYAMLError as cause:
-        raise parse_error(cause) from None
-    except ReaderError as cause:
-        raise YamlError(f"yaml: {cause.reason}") from None
     finally:
         parser.dispose()
+
+
+def _without_escaped_quote(data: bytes, cause: Any) -> bytes | None:
+    """go-yaml reads \\' between double quotes as an apostrophe; libyaml stops there. None for any other mistake."""
+    if cause.problem != "found unknown escape character" or cause.problem_mark is None:
+        return None
+    lines = data.decode("utf-8", "surrogateescape").split("\n")
+    line, column = cause.problem_mark.line, cause.problem_mark.column
+    if line >= len(lines) or lines[line][column : column + 2] != "\\'":
+        return None
+    lines[line] = lines[line][:column] + lines[line][column + 1 :]
+    return encoded("\n".join(lines))
 
 
 def encoded(text: str | bytes) -> bytes:
@@ -84,6 +113,7 @@ def _compose(parser: Any) -> RawNode | None:
 
     anchors: dict[str, RawNode] = {}
     open_nodes: list[RawNode] = []
+    flow_at = 0
     root: RawNode | None = None
     while True:
         event = parser.get_event()
@@ -99,18 +129,32 @@ def _compose(parser: Any) -> RawNode | None:
         if kind is events.DocumentEndEvent:
             return root
         if kind is events.SequenceEndEvent or kind is events.MappingEndEvent:
+            if len(open_nodes) == flow_at:
+                flow_at = 0
             done = open_nodes.pop()
             done.end_line, done.end_column = event.end_mark.line, event.end_mark.column
             continue
         node = _node(event, anchors)
+        if flow_at and node.plain and "?" in node.value[1:]:
+            raise _question_mark(node, open_nodes[-1])
         if open_nodes:
             open_nodes[-1].children.append(node)
         else:
             root = node
         if node.kind in ("sequence", "mapping"):
             open_nodes.append(node)
+            if not flow_at and event.flow_style:
+                flow_at = len(open_nodes)
             if len(open_nodes) > MAX_YAML_DEPTH:
                 raise YamlError(f"yaml: exceeded max depth of {MAX_YAML_DEPTH}", line=node.line + 1)
+
+
+def _question_mark(node: RawNode, around: RawNode) -> YamlError:
+    """In brackets go-yaml ends a plain scalar at any question mark, and then misses the comma."""
+    line = node.line or around.line
+    closing = "]" if around.kind == "sequence" else "}"
+    where = f"line {line}: " if line else ""
+    return YamlError(f"yaml: {where}did not find expected ',' or '{closing}'", line=line)
 
 
 def _node(event: Any, anchors: dict[str, RawNode]) -> RawNode:

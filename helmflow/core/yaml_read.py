@@ -123,6 +123,7 @@ def _build(next_event: Callable[[], Any], events: Any) -> Any:  # noqa: C901
     current = root
     anchors: dict[str, Any] = {}
     copied = 0
+    flow_at = 0  # how deep the outermost collection in braces or brackets is, 0 outside
     while True:
         event = next_event()
         kind = type(event)
@@ -130,6 +131,8 @@ def _build(next_event: Callable[[], Any], events: Any) -> Any:  # noqa: C901
             if event.tag is not None:
                 raise _Unusual
             value = event.value
+            if flow_at and "?" in value or key is merge:
+                raise _Unusual
             if listing or key is not no_key:
                 if event.implicit[0]:
                     if not value:
@@ -164,10 +167,14 @@ def _build(next_event: Callable[[], Any], events: Any) -> Any:  # noqa: C901
             else:
                 current[key] = made
             push(current)
+            if not flow_at and event.flow_style:
+                flow_at = len(stack)
             current = made
             key = no_key
             listing = kind is sequence
         elif kind is mapping_end or kind is sequence_end:
+            if len(stack) == flow_at:
+                flow_at = 0
             current = pop()
             listing = type(current) is list
         elif kind is events.DocumentStartEvent:

@@ -24,7 +24,8 @@ BOOLEANS_V1: Final[dict[str, bool]] = {
 _WORDS_V2: Final[dict[str, Any]] = {**_WORDS_V3, **BOOLEANS_V1}
 
 _FLOAT: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
-_GO_FLOAT: Final = re.compile(r"\.[0-9]+(?:[eE][-+]?[0-9]+)?\Z")  # what ParseFloat takes after a leading dot
+# What ParseFloat takes after a leading dot: underscores between digits, as in Go's own literals.
+_GO_FLOAT: Final = re.compile(r"\.[0-9](?:_?[0-9])*(?:[eE][-+]?[0-9](?:_?[0-9])*)?\Z")
 _BASE_60: Final = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?\Z")
 _INTEGERS: Final = (
     (re.compile(r"[-+]?0[xX][0-9a-fA-F]+\Z"), 16),
@@ -50,7 +51,7 @@ def resolve_v2(text: str) -> Any:
         return _WORDS_V2[text]
     first = text[0]
     if first == ".":
-        return _parse_float(text) if _GO_FLOAT.match(text) else text
+        return _dotted(text) if _GO_FLOAT.match(text) else text
     if first not in "+-0123456789":
         return text
     return _number(text)
@@ -62,7 +63,7 @@ def resolve_v3(text: str) -> Any:
         return _WORDS_V3[text]
     first = text[0]
     if first == ".":
-        return _parse_float(text) if _GO_FLOAT.match(text) else text
+        return _dotted(text) if _GO_FLOAT.match(text) else text
     if first not in "+-0123456789":
         return text
     moment = parse_timestamp(text)
@@ -130,6 +131,12 @@ def _integer(plain: str, base: int) -> int | None:
         number = int(plain, base)
     limit = _UINT64_MAX if plain[0] not in "+-" else (1 << 63) - 1
     return number if _INT64_MIN <= number <= limit else None
+
+
+def _dotted(text: str) -> Any:
+    """A float that starts with its point."""
+    number = _parse_float(text.replace("_", ""))
+    return text if isinstance(number, str) else number
 
 
 def _parse_float(text: str) -> Any:
