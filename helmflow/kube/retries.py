@@ -57,10 +57,15 @@ class Retries:
 
 
 def retriable(failure: ClusterError) -> bool:
-    """429, 5xx, a lost connection, and the quota controller's own write conflict; never another 4xx."""
+    """429, 5xx, a lost connection, and two refusals that controllers are about to lift; never another 4xx.
+
+    Those are the quota controller's own write conflict, and a pod in a namespace so new that it has no service account.
+    """
     if isinstance(failure, errors.TooManyRequests | errors.ServerFailure | errors.Unreachable):
         return failure.error_id != "cluster.certificate"
-    return isinstance(failure, errors.Conflict) and "on resourcequotas" in failure.message
+    if isinstance(failure, errors.Conflict):
+        return "on resourcequotas" in failure.message
+    return isinstance(failure, errors.Forbidden) and "error looking up service account" in failure.message
 
 
 def ambiguous(failure: ClusterError) -> bool:

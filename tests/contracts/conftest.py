@@ -61,15 +61,14 @@ def _loopback() -> Iterator[Cluster]:
 
     from helmflow.embedded.server import ApiServer
 
-    server = ApiServer()
-    with serve(server, 0, "contract-token") as listening:
-        target = Target(
-            context="loopback",
-            server=f"http://127.0.0.1:{listening.port}",
-            credentials=Credentials(token=SecretText("contract-token")),
-        )
-        yield Cluster("loopback", KubeClient(HttpTransport(target)))
-    server.close()
+    listening = serve(ApiServer(), 0, "contract-token").start()
+    target = Target(
+        context="loopback",
+        server=listening.url,
+        credentials=Credentials(token=SecretText("contract-token")),
+    )
+    yield Cluster("loopback", KubeClient(HttpTransport(target)))
+    listening.stop()
 
 
 @pytest.fixture

@@ -130,11 +130,11 @@ def test_a_watch_tells_what_happened_since_a_list(client: KubeClient, shelf: str
 def test_a_watch_goes_on_while_things_happen(client: KubeClient, shelf: str) -> None:
     since = client.list("v1", "ConfigMap", shelf, label_selector="tier").resource_version
     found: list[WatchEvent] = []
-    reader = threading.Thread(target=lambda: found.extend(collect(client, shelf, since, 2)))
+    reader = threading.Thread(target=lambda: found.extend(collect(client, shelf, since, 2, "late")))
     reader.start()
     time.sleep(0.2)
-    client.create(things.config_map(shelf, "late"))
-    client.create(things.config_map(shelf, "later"))
+    client.create(things.config_map(shelf, "late", labels={"late": "yes"}))
+    client.create(things.config_map(shelf, "later", labels={"late": "yes"}))
     reader.join(10)
     assert [objects.ref(e.object).name for e in found] == ["late", "later"]
 
@@ -149,12 +149,9 @@ def test_a_selected_watch_sees_objects_come_and_go(client: KubeClient, shelf: st
 
 def test_a_watch_ends_after_its_time(client: KubeClient, shelf: str) -> None:
     began = time.monotonic()
-    since = client.list("v1", "ConfigMap", shelf).resource_version
-    assert [
-        e
-        for e in client.watch("v1", "ConfigMap", shelf, resource_version=since, timeout_s=1)
-        if e.type != "BOOKMARK"
-    ] == []
+    since = client.list("v1", "ConfigMap", shelf, label_selector="tier").resource_version
+    stream = client.watch("v1", "ConfigMap", shelf, resource_version=since, label_selector="tier", timeout_s=1)
+    assert [event for event in stream if event.type != "BOOKMARK"] == []
     assert 0.5 < time.monotonic() - began < 10
 
 
