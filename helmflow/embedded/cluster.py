@@ -52,7 +52,7 @@ class Cluster:
         """The served resources."""
         if self._registry is None:
             self._registry_mark = self.storage.meta("crds")
-            self._registry = Registry([record.parse() for record in self.storage.list(CRDS)])
+            self._registry = Registry([record.parse() for record in self.storage.records(CRDS)])
         return self._registry
 
     def moment(self) -> float:
@@ -83,7 +83,7 @@ class Cluster:
 
     def list(self, key: str, namespace: str | None = None) -> list[Json]:
         """Stored objects of one resource."""
-        return [record.parse() for record in self.storage.list(key, namespace)]
+        return [record.parse() for record in self.storage.records(key, namespace)]
 
     def write(self, key: str, old: Json | None, new: Json) -> str:
         """Store an object and tell the controllers; returns the stored text."""

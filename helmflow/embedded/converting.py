@@ -26,7 +26,7 @@ def to_stored(resource: Resource, served: Json) -> Json:
     if resource.plural == "horizontalpodautoscalers":
         return _autoscaler_up(value)
     if resource.group == "events.k8s.io":
-        return _renamed(value, {new: old for new, old in _EVENT})
+        return _renamed(value, dict(_EVENT))
     return value
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 
 _FIELDS: Final = (
@@ -65,7 +65,7 @@ def _day(at: datetime, days: set[int], weekdays: set[int], *, either: bool) -> b
     return (of_month or of_week) if either else (of_month and of_week)
 
 
-def _zone(name: str) -> object:
+def _zone(name: str) -> tzinfo:
     if not name:
         return UTC
     from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # only with spec.timeZone

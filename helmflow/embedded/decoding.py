@@ -112,7 +112,7 @@ def timestamp(text: str) -> str:
 
 def _mandatory(schema: Schema) -> tuple[tuple[str, Any], ...]:
     """Fields that Go writes even when nothing set them."""
-    cached = schema.raw.get("mandatory")
+    cached: tuple[tuple[str, Any], ...] | None = schema.raw.get("mandatory")
     if cached is None:
         cached = tuple(
             (key, field)
@@ -120,7 +120,7 @@ def _mandatory(schema: Schema) -> tuple[tuple[str, Any], ...]:
             if not field.omit or (not field.omit_zero and not field.pointer and _always_written(field.schema))
         )
         schema.raw = {**schema.raw, "mandatory": cached}
-    return cached  # type: ignore[no-any-return]
+    return cached
 
 
 def _always_written(schema: Schema) -> bool:

@@ -347,6 +347,11 @@ def _namespace(value: Json) -> None:
         value["metadata"].setdefault("labels", {})["kubernetes.io/metadata.name"] = name
 
 
+def _volume_object(value: Json) -> None:
+    _fill(value["spec"], persistentVolumeReclaimPolicy="Retain", volumeMode="Filesystem")
+    _fill(value["status"], phase="Pending")
+
+
 def _mode(value: Json) -> None:
     _fill(value, defaultMode=0o644)
 
@@ -376,10 +381,7 @@ _BY_TYPE: Final[dict[str, Callable[[Json], None]]] = {
     _CORE + "HTTPGetAction": _set(path="/", scheme="HTTP"),
     _CORE + "HostPathVolumeSource": _set(type=""),
     _CORE + "ObjectFieldSelector": _set(apiVersion="v1"),
-    _CORE + "PersistentVolume": lambda v: (
-        _fill(v["spec"], persistentVolumeReclaimPolicy="Retain", volumeMode="Filesystem"),
-        _fill(v["status"], phase="Pending"),
-    )[0],
+    _CORE + "PersistentVolume": _volume_object,
     _CORE + "PersistentVolumeClaim": _set_in("status", phase="Pending"),
     _CORE + "PersistentVolumeClaimSpec": _set(volumeMode="Filesystem"),
     _CORE + "ReplicationController": _controller,

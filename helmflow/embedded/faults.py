@@ -48,7 +48,7 @@ class Script:
 
 def of(value: Json) -> Script:
     """The behaviour that an object's annotations ask for."""
-    found = annotations(value)
+    found = told(value)
     code = found.get("exit-code", "")
     logs = {
         name[4:] if name.startswith("log.") else "": text
@@ -64,7 +64,7 @@ def of(value: Json) -> Script:
     )
 
 
-def annotations(value: Json) -> dict[str, str]:
+def told(value: Json) -> dict[str, str]:
     """An object's own fault annotations, without their prefix."""
     found = value["metadata"].get("annotations") or {}
     return {key[len(PREFIX) :]: text for key, text in found.items() if key.startswith(PREFIX)}
@@ -72,4 +72,4 @@ def annotations(value: Json) -> dict[str, str]:
 
 def inherited(owner: Json) -> dict[str, str]:
     """The annotations that a workload hands down to its pods."""
-    return {PREFIX + name: text for name, text in annotations(owner).items()}
+    return {PREFIX + name: text for name, text in told(owner).items()}

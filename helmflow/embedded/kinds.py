@@ -147,12 +147,12 @@ class Registry:
         ):
             served = self.groups.setdefault(spec["group"], {}).setdefault(version["name"], {})
             subresources = {}
-            for name, kind in (
-                ("status", ("", "", names["kind"])),
-                ("scale", ("autoscaling", "v1", "Scale")),
-            ):
-                if name in (version.get("subresources") or {}):
-                    subresources[name] = Subresource(name, *kind, ("get", "patch", "update"))
+            verbs = ("get", "patch", "update")
+            declared = version.get("subresources") or {}
+            if "status" in declared:
+                subresources["status"] = Subresource("status", "", "", names["kind"], verbs)
+            if "scale" in declared:
+                subresources["scale"] = Subresource("scale", "autoscaling", "v1", "Scale", verbs)
             served[names["plural"]] = Resource(
                 group=spec["group"], version=version["name"], plural=names["plural"],
                 singular=names.get("singular") or names["kind"].lower(), kind=names["kind"],

@@ -210,7 +210,7 @@ def _handler(server: ApiServer, token: str) -> type[BaseHTTPRequestHandler]:
             return self.rfile.read(int(length)) if int(length) else b""
 
         def _chunked_body(self) -> bytes:
-            parts = []
+            parts: list[bytes] = []
             while True:
                 size = int(self.rfile.readline().split(b";")[0].strip() or b"0", 16)
                 if size == 0:

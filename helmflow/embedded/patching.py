@@ -141,7 +141,7 @@ def _failed(why: str) -> ApiError:
 def _merge_map(original: Json, patch: Json, schema: Schema | None) -> Json | None:
     directive = patch.get("$patch")
     if directive == "replace":
-        return {k: v for k, v in _strip(patch).items()}
+        return dict(_strip(patch))
     if directive == "delete":
         return None
     out = dict(original)

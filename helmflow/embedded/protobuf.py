@@ -38,7 +38,7 @@ def decode(raw: bytes) -> Json:
 def _schema(api_version: str, kind: str) -> Schema:
     catalogue = schemas.catalogue()
     if kind in _RAW_KINDS:
-        return catalogue.type(_META + "DeleteOptions" if kind == "DeleteOptions" else _META + "DeleteOptions")
+        return catalogue.type(_META + "DeleteOptions")
     group, slash, version = api_version.rpartition("/")
     for entry in catalogue.groups:
         if entry["name"] == (group if slash else ""):

@@ -28,7 +28,7 @@ def admit(cluster: Cluster, resource: Resource, value: Json) -> None:
     namespace = value["metadata"].get("namespace", "")
     if not namespace:
         return
-    for record in cluster.storage.list("/resourcequotas", namespace):
+    for record in cluster.storage.records("/resourcequotas", namespace):
         quota = record.parse()
         hard = (quota.get("spec") or {}).get("hard") or {}
         wanted = {k: v for k, v in usage_of(resource.key, value).items() if k in hard}

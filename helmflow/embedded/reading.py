@@ -132,7 +132,7 @@ def _candidates(
     if name is not None and namespace:
         record = cluster.storage.get(resource.key, namespace, name)
         return ([record] if record else []), revision, start
-    return cluster.storage.list(resource.key, namespace or None), revision, start
+    return cluster.storage.records(resource.key, namespace or None), revision, start
 
 
 def _check_version(query: Query) -> None:

@@ -105,17 +105,13 @@ def parse(registry: Registry, request: Request, parts: list[str]) -> Call | None
     if rest and rest[0] == "watch":
         rest, watching = rest[1:], True
     namespace = ""
-    if (
-        len(rest) >= 2
-        and rest[0] == "namespaces"
-        and (len(rest) > 3 or registry.find(group, version, rest[2] if len(rest) > 2 else ""))
-    ):
-        if not (group == "" and len(rest) == 3 and rest[2] in ("status", "finalize")):
-            namespace, rest = rest[1], rest[2:]
+    own = group == "" and len(rest) == 3 and rest[2] in ("status", "finalize")  # of the Namespace itself
+    if len(rest) > 2 and rest[0] == "namespaces" and not own:
+        namespace, rest = rest[1], rest[2:]
     if not rest:
         return None
     resource = registry.find(group, version, rest[0])
-    if resource is None or (len(rest) > 3 and not (len(rest) > 3 and rest[2] == "proxy")):
+    if resource is None or len(rest) > 3:
         return None
     if resource.namespaced and not namespace and len(rest) > 1:
         return None
@@ -444,7 +440,7 @@ def _delete_collection(cluster: Cluster, call: Call) -> Answer:
     options = delete_options(call)
     match = reading.matcher(call.resource, call.query)
     gone = []
-    for record in cluster.storage.list(call.resource.key, call.namespace or None):
+    for record in cluster.storage.records(call.resource.key, call.namespace or None):
         value = record.parse()
         if match is None or match(converting.to_served(call.resource, value)):
             gone.append(

@@ -79,7 +79,10 @@ def label_object(selector: Json | None) -> Callable[[Labels], bool]:
 
 def fields(text: str, resource: str, selectable: dict[str, tuple[str, ...]]) -> Matcher:
     """A field selector such as `metadata.name=a,status.phase!=Running`. Raises ApiError 400 for a field without support."""
-    known = {"metadata.name": ("metadata", "name"), "metadata.namespace": ("metadata", "namespace")}
+    known: dict[str, tuple[str, ...]] = {
+        "metadata.name": ("metadata", "name"),
+        "metadata.namespace": ("metadata", "namespace"),
+    }
     known |= FIELDS.get(resource, {}) | selectable
     terms: list[tuple[tuple[str, ...], str, bool]] = []
     for term in filter(None, text.split(",")):

@@ -129,7 +129,7 @@ class Storage:
         ).fetchone()
         return Record(*row) if row else None
 
-    def list(self, resource: str, namespace: str | None = None) -> list[Record]:
+    def records(self, resource: str, namespace: str | None = None) -> list[Record]:
         """Every object of one resource, in key order."""
         if namespace:
             rows = self._execute(

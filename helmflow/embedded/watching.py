@@ -89,7 +89,7 @@ class WatchStream(Iterator[bytes]):
         if initial or text in ("", "0"):
             if not (initial or text in ("", "0")) or self._query.get("sendInitialEvents") == "false":
                 return current
-            for record in storage.list(self._resource.key, self._namespace):
+            for record in storage.records(self._resource.key, self._namespace):
                 value = json.loads(reading.served_text(self._resource, record.body))
                 if self._match is None or self._match(value):
                     self._emit("ADDED", value)
@@ -159,7 +159,11 @@ class WatchStream(Iterator[bytes]):
         metadata: Json = {"resourceVersion": str(revision)}
         if annotations:
             metadata["annotations"] = annotations
-        value = {"kind": self._resource.kind, "apiVersion": self._resource.api_version, "metadata": metadata}
+        value: Json = {
+            "kind": self._resource.kind,
+            "apiVersion": self._resource.api_version,
+            "metadata": metadata,
+        }
         if self._form.kind == "Table":
             row = {
                 "cells": [],

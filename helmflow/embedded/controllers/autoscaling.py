@@ -9,7 +9,6 @@ from helmflow.embedded.cluster import Cluster, copy_of
 from helmflow.embedded.controllers.common import (
     MANAGER,
     active,
-    condition_of,
     event,
     owner_of,
     ready,
@@ -26,7 +25,7 @@ _BUDGETS: Final = "policy/poddisruptionbudgets"
 
 def run_all(cluster: Cluster, namespace: str, _: str) -> None:
     """Reconcile every autoscaler of a namespace."""
-    for record in cluster.storage.list(_KEY, namespace):
+    for record in cluster.storage.records(_KEY, namespace):
         run(cluster, namespace, record.name)
 
 
@@ -102,7 +101,7 @@ def run(cluster: Cluster, namespace: str, name: str) -> None:
 
 def run_budgets(cluster: Cluster, namespace: str, _: str) -> None:
     """Reconcile every budget of a namespace."""
-    for record in cluster.storage.list(_BUDGETS, namespace):
+    for record in cluster.storage.records(_BUDGETS, namespace):
         run_budget(cluster, namespace, record.name)
 
 
@@ -137,11 +136,6 @@ def run_budget(cluster: Cluster, namespace: str, name: str) -> None:
         (value.get("status") or {}).get("conditions"), cluster.now(), "DisruptionAllowed", ok, reason, "",
         observedGeneration=status["observedGeneration"],
     )  # fmt: skip
-    if (
-        condition_of(value, "DisruptionAllowed") in status["conditions"]
-        and {k: v for k, v in (value.get("status") or {}).items()} == status
-    ):
-        return
     set_status(cluster, _BUDGETS, value, status)
 
 

@@ -127,7 +127,7 @@ def available(cluster: Cluster, pod: Json, min_ready_s: int) -> bool:
     if not ready(pod):
         return False
     since = condition_of(pod, "Ready").get("lastTransitionTime")
-    return not min_ready_s or (bool(since) and seconds(since) + min_ready_s <= cluster.moment())
+    return not min_ready_s or (since is not None and seconds(since) + min_ready_s <= cluster.moment())
 
 
 def with_condition(

@@ -56,9 +56,8 @@ def run(cluster: Cluster, namespace: str, target: str) -> None:
         if ORPHAN in finalizers:
             _orphan(cluster, value)
             _drop(cluster, key, value, ORPHAN)
-        elif FOREGROUND in finalizers:
-            if not _delete_dependents(cluster, value):
-                _drop(cluster, key, value, FOREGROUND)
+        elif FOREGROUND in finalizers and not _delete_dependents(cluster, value):
+            _drop(cluster, key, value, FOREGROUND)
         return
     owners = value["metadata"].get("ownerReferences") or []
     if not owners:
@@ -80,7 +79,7 @@ def _delete_dependents(cluster: Cluster, owner: Json) -> bool:
         resource = cluster.registry.by_key(key)
         if value is None or resource is None:
             continue
-        mine = next(
+        mine: Json = next(
             (
                 o
                 for o in value["metadata"].get("ownerReferences") or ()

@@ -146,10 +146,10 @@ def _start(
             else None
         )
         taken.add(index)
-        pod = _create(cluster, job, index)
-        if pod is None:
+        new = _create(cluster, job, index)
+        if new is None:
             break
-        made.append(pod)
+        made.append(new)
     return made
 
 

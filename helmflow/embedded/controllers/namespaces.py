@@ -110,7 +110,7 @@ def _report(cluster: Cluster, namespace: Json, left: dict[str, list[Json]]) -> N
 
 def run_quotas(cluster: Cluster, namespace: str, _: str) -> None:
     """Recount every quota of a namespace."""
-    for record in cluster.storage.list(_QUOTAS, namespace):
+    for record in cluster.storage.records(_QUOTAS, namespace):
         run_quota(cluster, namespace, record.name)
 
 

@@ -114,7 +114,7 @@ def on_change(cluster: Cluster, key: str, old: Json | None, new: Json | None) ->
         owner_key = _OWNERS.get((owner["apiVersion"].rpartition("/")[0], owner["kind"]))
         if owner_key is not None:
             _wake(cluster, owner_key, namespace, owner["name"])
-    if key in _SCALED and cluster.storage.list("autoscaling/horizontalpodautoscalers", namespace):
+    if key in _SCALED and cluster.storage.records("autoscaling/horizontalpodautoscalers", namespace):
         _wake(cluster, "autoscalers", namespace, "")
     if key == "/services" and (old is None or new is None or old["spec"] != new["spec"]):
         _wake(cluster, "endpoints", namespace, "")
@@ -127,7 +127,7 @@ def on_change(cluster: Cluster, key: str, old: Json | None, new: Json | None) ->
         namespace
         and (old is None or new is None)
         and key != "/events"
-        and cluster.storage.list("/resourcequotas", namespace)
+        and cluster.storage.records("/resourcequotas", namespace)
     ):
         _wake(cluster, "quotas", namespace, "")
 

@@ -36,10 +36,10 @@ def run(cluster: Cluster, namespace: str, name: str) -> None:
         return
     if service["status"]["loadBalancer"].get("ingress"):
         return
-    told = faults.annotations(service)
+    told = faults.told(service)
     if told.get("load-balancer") == "pending":
         return
-    events = cluster.storage.list("/events", namespace)
+    events = cluster.storage.records("/events", namespace)
     asked = any(
         '"EnsuringLoadBalancer"' in e.body and f'"{service["metadata"]["uid"]}"' in e.body for e in events
     )
@@ -63,7 +63,7 @@ def run_ingress(cluster: Cluster, namespace: str, name: str) -> None:
         or ingress["status"]["loadBalancer"].get("ingress")
     ):
         return
-    if faults.annotations(ingress).get("load-balancer") == "pending":
+    if faults.told(ingress).get("load-balancer") == "pending":
         return
     set_status(
         cluster, "networking.k8s.io/ingresses", ingress, {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}}

@@ -50,7 +50,7 @@ def run_volume(cluster: Cluster, namespace: str, name: str) -> None:
 
 def _bind(cluster: Cluster, claim: Json) -> None:
     namespace, name = claim["metadata"]["namespace"], claim["metadata"]["name"]
-    if faults.annotations(claim).get("fail") == "pending":
+    if faults.told(claim).get("fail") == "pending":
         return
     volume = _match(cluster, claim)
     if volume is None:
