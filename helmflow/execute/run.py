@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from helmflow.core.clock import Clock
 from helmflow.core.errors import HelmflowError, Mistake
@@ -18,6 +18,7 @@ from helmflow.execute.schedule import Schedule
 from helmflow.execute.steps import failed_revision, run_step
 from helmflow.helm.release.record import ReleaseStatus
 from helmflow.plan.model import (
+    Action,
     ActionKind,
     Change,
     ChangeKind,
@@ -61,6 +62,10 @@ class _Tally:
     plan: Plan
     emit: Emit
     reports: dict[ReleaseId, ReleaseReport] = field(default_factory=dict)
+
+    def wrote(self, release: ReleaseId) -> bool:
+        report = self.reports.get(release)
+        return report is not None and report.outcome is Outcome.DONE
 
     def ended(self, release: ReleaseId, report: ReleaseReport) -> None:
         self.reports[release] = report
@@ -118,7 +123,7 @@ def run(plan: Plan, runner: Runner) -> RunReport:
     run_all(
         Schedule(needs),
         Work(
-            lambda release, emit: _run_release(plan.by_id(release), runner, emit),
+            lambda release, emit: _run_release(_current(plan, release, tally, runner), runner, emit),
             lambda report: report.outcome is not Outcome.FAILED,
             tally.ended,
             tally.skipped,
@@ -195,6 +200,38 @@ def _uninstalls(plan: Plan, release: ReleasePlan) -> bool:
     return release.action.kind is ActionKind.UNINSTALL or (
         plan.command in ("destroy", "delete") or release.action.code == "absent"
     )
+
+
+def _current(plan: Plan, release: ReleaseId, tally: _Tally, runner: Runner) -> ReleasePlan:
+    """The release's plan, made anew where what it was made from has changed meanwhile.
+
+    That is so where a release that it needs brought new kinds, or where it looked into a cluster that a release it
+    needs has written to.
+    """
+    mine = plan.by_id(release)
+    if mine.action.kind is ActionKind.UNINSTALL:
+        return mine
+    done = [plan.by_id(need) for need in _all_needs(plan, release) if tally.wrote(need)]
+    if any(other.brings_kinds for other in done) or (mine.looked_up and done):
+        try:
+            return runner.refresh(mine)
+        except HelmflowError as error:
+            action = Action(
+                kind=ActionKind.REFUSE, code=error.error_id, reason=error.message, error=_mistake(error)
+            )
+            return replace(mine, action=action)
+    return mine
+
+
+def _all_needs(plan: Plan, release: ReleaseId) -> set[ReleaseId]:
+    found: set[ReleaseId] = set()
+    pending = [release]
+    while pending:
+        for need in plan.needs.get(pending.pop(), ()):
+            if need not in found:
+                found.add(need)
+                pending.append(need)
+    return found
 
 
 def _run_release(plan: ReleasePlan, runner: Runner, emit: Emit) -> ReleaseReport:

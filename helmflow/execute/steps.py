@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
-from typing import assert_never
+from typing import Any, assert_never
 
 from helmflow.core.clock import Deadline
 from helmflow.core.errors import ClusterError
@@ -128,12 +128,11 @@ def _apply_crds(step: ApplyCrds, bench: Bench) -> None:
             seed = client.create(crd.body)
         except errors.AlreadyExists:
             continue
-        waiting.append(Target(ref=crd.ref, seed=seed))
+        waiting.append((crd.ref, crd.body, seed))
         bench.emit(ObjectApplied(release=bench.id, ref=crd.ref, operation="created"))
     bench.ran_crds = True
     if waiting:
-        _wait(bench, waiting, CRD_TIMEOUT_S, "custom resource definitions were not established")
-        client.discovery(refresh=True)
+        _until_served(bench, waiting)
 
 
 def _apply_objects(step: ApplyObjects, bench: Bench) -> None:
@@ -143,7 +142,30 @@ def _apply_objects(step: ApplyObjects, bench: Bench) -> None:
         changes = list(group)
         answers = bench.tools.client.each([_applier(change, bench) for change in changes])
         _raise_first(answers)
-        bench.ran_crds = bench.ran_crds or kind == "CustomResourceDefinition"
+        if kind == "CustomResourceDefinition":
+            bench.ran_crds = True
+            _until_served(bench, [(change.ref, change.body, bench.applied[change.ref]) for change in changes])
+
+
+def _until_served(bench: Bench, crds: Sequence[tuple[ObjectRef, Any, KubeObject]]) -> None:
+    """Wait until CRDs are established and discovery has their kinds: what follows needs them."""
+    targets = [Target(ref=ref, seed=seed) for ref, _, seed in crds]
+    _wait(bench, targets, CRD_TIMEOUT_S, "custom resource definitions were not established")
+    kinds = [kind for _, body, _ in crds for kind in _served_kinds(body)]
+    deadline = Deadline(bench.tools.clock, UNKNOWN_KIND_TIMEOUT_S)
+    while True:
+        served = bench.tools.client.discovery(refresh=True)
+        if all(served.find(*kind) is not None for kind in kinds) or deadline.passed():
+            return
+        bench.tools.cancel.check()
+        bench.tools.clock.sleep(0.05)
+
+
+def _served_kinds(crd: Any) -> Iterator[tuple[str, str]]:
+    spec = crd.get("spec") or {}
+    for version in spec.get("versions") or ():
+        if version.get("served"):
+            yield f"{spec.get('group')}/{version.get('name')}", str((spec.get("names") or {}).get("kind"))
 
 
 def _applier(change: Change, bench: Bench) -> Callable[[], None]:
@@ -168,20 +190,23 @@ def _apply(change: Change, bench: Bench) -> tuple[KubeObject, bool]:
     if change.uid and change.kind is ChangeKind.UPDATE:
         # The plan was made for this very object: one that took its place meanwhile is somebody else's.
         body = {**body, "metadata": {**body["metadata"], "uid": change.uid}}
-    deadline = Deadline(bench.tools.clock, UNKNOWN_KIND_TIMEOUT_S)
+    # Only a CRD of this very release is worth waiting for; otherwise what is served is asked for once more.
+    patience_s = UNKNOWN_KIND_TIMEOUT_S if bench.ran_crds else 0.0
+    deadline = Deadline(bench.tools.clock, patience_s)
+    refreshed = False
     while True:
         try:
             applied = applying.apply(client, body, live=change.live, last=change.last, force=change.force)
             return applied.object, applied.created
-        except errors.NotFound:
-            if not bench.ran_crds or deadline.passed():
-                raise
         except ClusterError as failure:
-            if failure.error_id != "cluster.unknown-kind" or not bench.ran_crds or deadline.passed():
+            unserved = failure.error_id == "cluster.unknown-kind"
+            if not unserved or (refreshed and deadline.passed()):
                 raise
         bench.tools.cancel.check()
-        bench.tools.clock.sleep(0.2)
+        if refreshed:
+            bench.tools.clock.sleep(0.2)
         client.discovery(refresh=True)
+        refreshed = True
 
 
 def _delete_objects(step: DeleteObjects, bench: Bench) -> None:

@@ -71,6 +71,7 @@ class _Draft:
     compared: Compared = field(default_factory=Compared)
     hold: Hold = Hold.FREE
     holder: str = ""
+    looked_up: bool = False
 
     @property
     def wanted(self) -> bool:
@@ -188,6 +189,7 @@ def replan(session: Session, preparation: Preparation, plan: Plan, release: Rele
     alone = replace(preparation.chosen, releases=(release.release,))
     if release.action.kind in (ActionKind.ROLLBACK, ActionKind.TEST):
         return release
+    session.cluster_of(alone.desired, release.release).client.discovery(refresh=True)
     prepared = {key: value for key, value in preparation.prepared.items() if key == release.id}
     return make_plan(session, Preparation(chosen=alone, prepared=prepared), command=plan.command).releases[0]
 
@@ -403,7 +405,8 @@ class _Renderer:
 
     def __call__(self, draft: _Draft, number: int, *, upgrade: bool) -> Rendered:
         assert draft.prepared is not None
-        return rendering.render(
+        before = self.lookup.asked
+        rendered = rendering.render(
             self.session,
             draft.prepared,
             draft.owner,
@@ -412,6 +415,8 @@ class _Renderer:
             number=number,
             upgrade=upgrade,
         )
+        draft.looked_up = draft.looked_up or self.lookup.asked > before
+        return rendered
 
 
 def _find_targets(cluster: Cluster, drafts: list[_Draft]) -> None:
@@ -519,6 +524,7 @@ def _release_plan(session: Session, draft: _Draft, redactor: Redactor) -> Releas
         notes=draft.rendered.notes if draft.rendered else "",
         settings=draft.settings,
         warnings=draft.rendered.warnings if draft.rendered else (),
+        looked_up=draft.looked_up,
     )
     session.emit(
         ReleasePlanned(

@@ -22,9 +22,11 @@ class ClusterLookup:
 
     def __init__(self, client: KubeClient) -> None:
         self._client = client
+        self.asked = 0
 
     def lookup(self, api_version: str, kind: str, namespace: str, name: str) -> dict[str, Any]:
         """The object, or with name "" the list; {} where there is none."""
+        self.asked += 1
         if self._client.discovery().find(api_version, kind) is None:
             return {}
         if name:

@@ -268,7 +268,7 @@ class ReleasePlan:
 
     `owner` is the release with the context and namespace it really goes to. `steps` run in order; `finally_steps` run after them, also after a failure. `revision` is the one that the
     run will store (None where nothing is stored), `previous` the newest stored one, `stored` all that are not
-    superseded.
+    superseded. `looked_up`: its templates read the cluster.
     """
 
     id: ReleaseId
@@ -285,6 +285,13 @@ class ReleasePlan:
     stored: tuple[Revision, ...] = ()
     notes: str = ""
     warnings: tuple[Mistake, ...] = ()
+    looked_up: bool = False
+
+    @property
+    def brings_kinds(self) -> bool:
+        """Whether carrying this plan out may change which kinds the cluster serves."""
+        kinds = ("CustomResourceDefinition", "APIService")
+        return any(change.ref.kind in kinds and change.shows for change in self.changes)
 
     def count(self, *kinds: ChangeKind) -> int:
         """How many objects, hooks apart, have changes of these kinds."""
