@@ -104,7 +104,9 @@ def differences(case: Case) -> list[str]:
     # the recording lists hooks by their file, where Helm has no order of its own to show
     documents += sorted((h.path, h.manifest.text, True) for h in result.hooks)
     plain = [doc for doc in recorded["docs"] if not doc["hook"]]
-    hooks = sorted((doc for doc in recorded["docs"] if doc["hook"]), key=lambda doc: (doc["source"], doc["text"]))
+    hooks = sorted(
+        (doc for doc in recorded["docs"] if doc["hook"]), key=lambda doc: (doc["source"], doc["text"])
+    )
     found = _document_differences(documents, plain + hooks)
     if recorded["notes_stable"] and result.notes != (recorded["notes"] or ""):
         found.append(f"notes: {result.notes!r}\n   recorded: {recorded['notes']!r}")

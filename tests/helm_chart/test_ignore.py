@@ -16,7 +16,8 @@ def test_upstream_table() -> None:
     wrong = [
         row
         for row in table["rows"]
-        if ignore.parse(row["pattern"]).ignores(row["name"], is_directory=row["name"] in DIRECTORIES) != row["expect"]
+        if ignore.parse(row["pattern"]).ignores(row["name"], is_directory=row["name"] in DIRECTORIES)
+        != row["expect"]
     ]
     conformance.report("tables/ignore", passed=len(table["rows"]) - len(wrong), failed=len(wrong))
     assert not wrong

@@ -79,7 +79,8 @@ def _clean_name(name: str) -> str:
     rest = posixpath.normpath(rest) if rest else "."
     if rest == ".":
         raise _refused(
-            f'chart illegally contains content outside the base directory: "{name}"', error_id="chart.archive-path"
+            f'chart illegally contains content outside the base directory: "{name}"',
+            error_id="chart.archive-path",
         )
     if rest.startswith(".."):
         raise _refused("chart illegally references parent directory", error_id="chart.archive-path")
@@ -151,7 +152,7 @@ def _members(stream: _Inflated) -> Iterator[tuple[str, bytes]]:
         count += 1
         if count > MAX_CHART_MEMBERS:
             raise _refused(
-                f"chart archive has more than {MAX_CHART_MEMBERS} members", "chart.archive-members"
+                f"chart archive has more than {MAX_CHART_MEMBERS} members", error_id="chart.archive-members"
             )
         size, kind = _parse_header(header)
         size = int(extended.get("size", size)) if extended.get("size", "0").isdigit() else size
@@ -225,7 +226,9 @@ def _text(field: bytes) -> str:
 
 
 def _too_big() -> ChartError:
-    return _refused(f"decompressed chart is larger than the maximum size {MAX_CHART_BYTES}", error_id="chart.too-big")
+    return _refused(
+        f"decompressed chart is larger than the maximum size {MAX_CHART_BYTES}", error_id="chart.too-big"
+    )
 
 
 def _refused(message: str, *, error_id: str) -> ChartError:

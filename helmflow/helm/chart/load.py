@@ -60,7 +60,7 @@ def load_archive(data: bytes) -> Chart:
 def load_values(text: bytes) -> dict[str, Any]:
     """A values file: one or more documents, later ones merged over earlier. Raises ChartError without a file name."""
     merged: dict[str, Any] = {}
-    for document in _documents(text):
+    for document in values_documents(text):
         try:
             loaded = yaml_dialect.load(document)
         except yaml_dialect.YamlError as error:
@@ -236,6 +236,11 @@ def _walk(directory: str, prefix: str, rules: ignore.Rules, depth: int) -> Itera
         is_directory = stat.S_ISDIR(mode)
         if rules.ignores(name, is_directory=is_directory):
             continue
+        if not is_directory and not stat.S_ISREG(mode):
+            raise ChartError(
+                f"cannot load irregular file {entry.path} as it has file mode type bits set",
+                error_id="chart.irregular-file",
+            )
         if entry.is_symlink() and not _stays_inside(directory, entry.path, levels_up=prefix.count("/")):
             raise ChartError(
                 f"{name} is a symbolic link to {os.path.realpath(entry.path)}, which is outside the chart",
@@ -244,13 +249,8 @@ def _walk(directory: str, prefix: str, rules: ignore.Rules, depth: int) -> Itera
             )
         if is_directory:
             yield from _walk(entry.path, f"{name}/", rules, depth + 1)
-        elif stat.S_ISREG(mode):
-            yield name, entry.path, entry.stat().st_size
         else:
-            raise ChartError(
-                f"cannot load irregular file {entry.path} as it has file mode type bits set",
-                error_id="chart.irregular-file",
-            )
+            yield name, entry.path, entry.stat().st_size
 
 
 _MAX_DIRECTORY_DEPTH = 40  # the operating system's own bound on links in a path; no recorded chart has ten
@@ -264,7 +264,7 @@ def _stays_inside(directory: str, path: str, levels_up: int = 0) -> bool:
     return os.path.commonpath([top, os.path.realpath(path)]) == top
 
 
-def _documents(text: bytes) -> Iterator[bytes]:
+def values_documents(text: bytes) -> Iterator[bytes]:
     """The documents between `---` lines, as Kubernetes' reader cuts them: every line ends in one newline."""
     if b"---" not in text and b"\r" not in text:
         if text:

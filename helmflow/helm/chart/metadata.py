@@ -70,6 +70,26 @@ def read_lock(text: bytes, *, source: str) -> Lock:
     return Lock(**_read("v2.Lock", text, source))
 
 
+def unknown_field(document: Any) -> str:
+    """The first key that Chart.yaml and the objects in it do not have, in the order in which Go meets them."""
+    return _unknown("v2.Metadata", document)
+
+
+def _unknown(struct: str, value: Any) -> str:
+    if not isinstance(value, dict):
+        return ""
+    fields = {key.lower(): go_type for key, (_, go_type) in _STRUCTS[struct][0].items()}
+    for key in sorted(value):
+        go_type = fields.get(key.lower())
+        if go_type is None:
+            return str(key)
+        if go_type.startswith("[]*") and isinstance(value[key], list):
+            for item in value[key]:
+                if found := _unknown(go_type[3:], item):
+                    return found
+    return ""
+
+
 def validate(metadata: Metadata) -> Metadata:
     """The metadata with its texts cleaned, if Helm would accept it. Raises ChartError."""
     texts: dict[str, Any] = {name: sanitise(getattr(metadata, name)) for name in _SANITISED}

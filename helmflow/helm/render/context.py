@@ -106,6 +106,8 @@ class CapabilitiesObject(GoObject):
 class NoAnnotations(StringMap):
     """A nil map[string]string: empty, but null in JSON and YAML."""
 
+    go_nil: ClassVar[bool] = True
+
 
 @dataclass(frozen=True, slots=True)
 class Release:

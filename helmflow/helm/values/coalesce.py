@@ -58,6 +58,15 @@ def merge_tables(over: Tree, under: Tree) -> Tree:
     return over
 
 
+def coalesce_tables(over: Tree, under: Tree) -> Tree:
+    """`over` on top of `under`, both plain tables, as a new tree: nulls of `over` delete."""
+    merged: Tree = {}
+    run = _Coalescing(_ignore, keep_nulls=False, behaviour=HELM_4)
+    run.tables(merged, copied(over), "", keep_nulls=True)
+    run.tables(merged, copied(under), "", keep_nulls=False)
+    return merged
+
+
 def copied(value: Any) -> Any:
     """A deep copy of a values tree; scalars are shared."""
     if isinstance(value, dict):
