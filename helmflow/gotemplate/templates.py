@@ -34,14 +34,16 @@ class Template:
 
 
 class Parsed:
-    """A parsed text: its own tree and those it defines."""
+    """A parsed text: its own tree and those it defines. `filled` are the defines that have a body."""
 
-    __slots__ = ("defines", "main", "text")
+    __slots__ = ("blank", "defines", "filled", "main", "text")
 
     def __init__(self, text: str, main: Tree, defines: dict[str, Tree]) -> None:
         self.text = text
         self.main = main
         self.defines = defines
+        self.blank = nodes.is_empty(main.body)
+        self.filled = {name: tree for name, tree in defines.items() if not nodes.is_empty(tree.body)}
 
 
 class _Known:
@@ -126,14 +128,19 @@ class TemplateSet:
 
     def add(self, name: str, parsed: Parsed) -> None:
         """Add a parsed text under a name. Raises ParseError where the text defines that name itself."""
-        clash = parsed.defines.get(name)
-        if clash is not None and not nodes.is_empty(clash.body) and not nodes.is_empty(parsed.main.body):
+        if name in parsed.filled and not parsed.blank:
             line = 1 + parsed.text.count("\n")
             reason = f"template: multiple definition of template {quote(name)}"
             raise ParseError(name, line, reason, SourceText(name, parsed.text))
-        for defined, tree in ((name, parsed.main), *parsed.defines.items()):
-            if defined not in self.templates or not nodes.is_empty(tree.body):
-                self.templates[defined] = Template(defined, name, tree)
+        templates = self.templates
+        if not parsed.blank or name not in templates:
+            templates[name] = Template(name, name, parsed.main)
+        if len(parsed.filled) != len(parsed.defines):
+            for defined, tree in parsed.defines.items():
+                if defined not in templates:
+                    templates[defined] = Template(defined, name, tree)
+        for defined, tree in parsed.filled.items():
+            templates[defined] = Template(defined, name, tree)
 
     def execute(self, name: str, data: Any) -> str:
         """The template's output. Raises ExecError; a name that is not defined is FunctionError with Go's text."""
