@@ -155,9 +155,9 @@ def entries_values(
             )
             result = _merge(result, file_values(context, path, seen), strategy)
     if hcl_texts:
-        from helmflow.state import hcl as hcl_language
+        from helmflow.state.hcl import evaluate
 
-        result = merging.overridden(result, hcl_language.evaluate(hcl_texts))
+        result = merging.overridden(result, evaluate(hcl_texts))
     return result
 
 
