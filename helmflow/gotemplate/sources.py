@@ -167,9 +167,12 @@ class _Generator:
         head = ["def t(d0, R, P):", " try:"]
         if self.varying:
             head.append("  C = R.calls")
-        head += ["  o = []", "  w = o.append"]
-        head += self.lines
-        head += ["  return ''.join(o)", " except FAILURES as e:", "  raise R.blame(e, P)"]
+        last = self.lines[-1]
+        if last.startswith("  w(") and sum(line.lstrip().startswith("w(") for line in self.lines) == 1:
+            head += [*self.lines[:-1], "  return (" + last[4:]]
+        else:
+            head += ["  o = []", "  w = o.append", *self.lines, "  return ''.join(o)"]
+        head += [" except FAILURES as e:", "  raise R.blame(e, P)"]
         source = "\n".join(head)
         out = []
         numbered: dict[int, _Place] = {}
@@ -462,6 +465,15 @@ class _Generator:
             made = special(self, operands, command)
             if made is not None:
                 return made, knowledge
+        shortcut = _SHORTCUTS.get(name)
+        if (
+            shortcut is not None
+            and name in self.fixed
+            and shortcut[0] == (function.params, function.variadic)
+        ):
+            short = shortcut[1](self, operands)
+            if short is not None:
+                return short
         if name in self.fixed:
             callee = f"f_{name}"
         else:
@@ -586,6 +598,64 @@ def _make_len(generator: _Generator, operands: list[Known], command: nodes.Node)
 def _make_call(_generator: _Generator, _operands: list[Known], _command: nodes.Node) -> str | None:
     raise Unsupported
 
+
+# Sprig's simplest functions, told by name and signature: what a line of Python says as well as their body.
+
+
+def _make_dict(_generator: _Generator, operands: list[Known]) -> Known | None:
+    keys = operands[::2]
+    if len(operands) % 2 or any(known != "string" or not _simple(source) for source, known in keys):
+        return None
+    entries = [f"{key}: {value}" for (key, _), (value, _) in zip(keys, operands[1::2], strict=True)]
+    return f"{{{', '.join(entries)}}}", "map[string]any"
+
+
+def _make_list(_generator: _Generator, operands: list[Known]) -> Known | None:
+    return f"[{', '.join(source for source, _ in operands)}]", "[]any"
+
+
+def _make_default(generator: _Generator, operands: list[Known]) -> Known | None:
+    if len(operands) != 2:
+        return None
+    (fallback, known), (value, known_value) = operands
+    knowledge = known if known == known_value else UNKNOWN
+    if _simple(fallback):
+        return f"({value} or {fallback})", knowledge
+    name = generator._temporary()
+    return f"(({value} or {name}) if ({name} := {fallback}) is {name} else None)", knowledge
+
+
+def _make_empty(_generator: _Generator, operands: list[Known]) -> Known | None:
+    return f"(not {operands[0][0]})", "bool"
+
+
+def _make_has_key(_generator: _Generator, operands: list[Known]) -> Known | None:
+    (mapping, _), (key, _) = operands
+    return (f"({key} in {mapping})", "bool") if _simple(key) else None
+
+
+def _make_indent(start: str) -> Callable[[_Generator, list[Known]], Known | None]:
+    def make(_generator: _Generator, operands: list[Known]) -> Known | None:
+        spaces, text = operands[0][0], operands[1][0]
+        if not spaces.isdecimal() or int(spaces) > 64:
+            return None
+        padding = "\n" + " " * int(spaces)
+        first = padding if start else padding[1:]
+        return f"({first!r} + {text}.replace('\\n', {padding!r}))", "string"
+
+    return make
+
+
+_Shortcut = Callable[[_Generator, list[Known]], Known | None]
+_SHORTCUTS: Final[dict[str, tuple[tuple[tuple[str, ...], bool], _Shortcut]]] = {
+    "default": ((("any", "any"), True), _make_default),
+    "dict": ((("any",), True), _make_dict),
+    "empty": ((("any",), False), _make_empty),
+    "hasKey": ((("map[string]any", "string"), False), _make_has_key),
+    "indent": ((("int", "string"), False), _make_indent("")),
+    "list": ((("any",), True), _make_list),
+    "nindent": ((("int", "string"), False), _make_indent("newline")),
+}
 
 _VERB: Final = re.compile(r"%(.)", re.DOTALL)
 
