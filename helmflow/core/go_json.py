@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from helmflow.core.limits import MAX_DATA_DEPTH
 
 
 class JsonError(ValueError):
@@ -26,10 +27,10 @@ def dumps(value: Any, *, indent: str = "", escape_html: bool = True) -> str:
     quote = _quote_html if escape_html else _quote
     try:
         if indent:
-            _write_indented(value, out.append, quote, indent, "\n")
+            _write_indented(value, out.append, quote, indent, "\n", 0)
         else:
-            _write(value, out.append, quote)
-    except RecursionError:
+            _write(value, out.append, quote, 0)
+    except _TooDeep:
         raise JsonError("json: unsupported value: encountered a cycle via map[string]interface {}") from None
     return "".join(out)
 
@@ -189,12 +190,7 @@ def _scalar(value: Any, quote: Callable[[str], str]) -> str | None:
         return '"' + base64.b64encode(value).decode("ascii") + '"'
     if isinstance(value, datetime):
         return '"' + rfc3339(value) + '"'
-    return "null" if _is_nil(value) else None
-
-
-def _is_nil(value: Any) -> bool:
-    """Is this a nil Go slice or map, whose JSON is null?"""
-    return not value and getattr(value, "go_nil", False)
+    return None
 
 
 def rfc3339(moment: datetime) -> str:
@@ -229,37 +225,45 @@ def plain_value(value: Any) -> Any:
     return method()
 
 
-def _write(value: Any, add: Callable[[str], None], quote: Callable[[str], str]) -> None:
+class _TooDeep(Exception):
+    """A value nested past the limit, as one that contains itself is."""
+
+
+def _write(value: Any, add: Callable[[str], None], quote: Callable[[str], str], depth: int) -> None:
     """Compact JSON, piece by piece."""
+    if depth > MAX_DATA_DEPTH:
+        raise _TooDeep
     kind = type(value)
     if kind is str:
         add(quote(value))
-    elif isinstance(value, dict) and not _is_nil(value):
+    elif isinstance(value, dict):
         opener = "{"
         for key in sorted_keys(value):
-            add(opener + quote(_key(key)) + ":")
-            _write(value[key], add, quote)
+            add(opener + quote(json_key(key)) + ":")
+            _write(value[key], add, quote, depth + 1)
             opener = ","
         add(empty_map(value) if opener == "{" else "}")
-    elif isinstance(value, (list, tuple)) and not _is_nil(value):
+    elif isinstance(value, (list, tuple)):
         opener = "["
         for item in value:
             add(opener)
-            _write(item, add, quote)
+            _write(item, add, quote, depth + 1)
             opener = ","
         add(empty_list(value) if opener == "[" else "]")
     else:
         text = _scalar(value, quote)
         if text is None:
-            _write(plain_value(value), add, quote)
+            _write(plain_value(value), add, quote, depth + 1)
         else:
             add(text)
 
 
 def _write_indented(
-    value: Any, add: Callable[[str], None], quote: Callable[[str], str], indent: str, margin: str
+    value: Any, add: Callable[[str], None], quote: Callable[[str], str], indent: str, margin: str, depth: int
 ) -> None:
     """JSON with one entry per line; `margin` starts a line at the current depth."""
+    if depth > MAX_DATA_DEPTH:
+        raise _TooDeep
     inner = margin + indent
     if isinstance(value, dict):
         if not value:
@@ -267,8 +271,8 @@ def _write_indented(
             return
         opener = "{" + inner
         for key in sorted_keys(value):
-            add(opener + quote(_key(key)) + ": ")
-            _write_indented(value[key], add, quote, indent, inner)
+            add(opener + quote(json_key(key)) + ": ")
+            _write_indented(value[key], add, quote, indent, inner, depth + 1)
             opener = "," + inner
         add(margin + "}")
     elif isinstance(value, (list, tuple)):
@@ -278,13 +282,13 @@ def _write_indented(
         opener = "[" + inner
         for item in value:
             add(opener)
-            _write_indented(item, add, quote, indent, inner)
+            _write_indented(item, add, quote, indent, inner, depth + 1)
             opener = "," + inner
         add(margin + "]")
     else:
         text = _scalar(value, quote)
         if text is None:
-            _write_indented(plain_value(value), add, quote, indent, margin)
+            _write_indented(plain_value(value), add, quote, indent, margin, depth + 1)
         else:
             add(text)
 
@@ -294,16 +298,18 @@ def sorted_keys(value: Mapping[Any, Any]) -> list[Any]:
     try:
         keys = sorted(value)
     except TypeError:
-        return sorted(value, key=_key)
+        return sorted(value, key=json_key)
     return keys
 
 
-def _key(key: Any) -> str:
+def json_key(key: Any) -> str:
     """A map key as JSON text."""
     if isinstance(key, str):
         return key
     if isinstance(key, bool):
         return "true" if key else "false"
+    if key is None:
+        return "null"
     return format_json_float(key) if isinstance(key, float) else str(key)
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from helmflow.core.go_json import format_float, plain_value, rfc3339
+from helmflow.core.limits import MAX_DATA_DEPTH
 
 
 class TomlError(ValueError):
@@ -20,10 +21,7 @@ def dumps(value: Any) -> str:
     if value is None:
         return ""
     writer = _Writer()
-    try:
-        writer.write((), value)
-    except RecursionError:
-        raise TomlError("toml: value nests too deeply") from None
+    writer.write((), value)
     return "".join(writer.out)
 
 
@@ -68,6 +66,8 @@ class _Writer:
 
     def write(self, key: tuple[str, ...], value: Any) -> None:
         """A value under its key."""
+        if len(key) > MAX_DATA_DEPTH:
+            raise TomlError("toml: value nests too deeply")
         value = _plain(value)
         if isinstance(value, Mapping):
             self.table(key, value)
@@ -142,8 +142,10 @@ def _is_tables(value: Any) -> bool:
     return all(isinstance(_plain(item), Mapping) for item in value)
 
 
-def _element(value: Any) -> str:
+def _element(value: Any, depth: int = 0) -> str:
     """A value on one line."""
+    if depth > MAX_DATA_DEPTH:
+        raise TomlError("toml: value nests too deeply")
     value = _plain(value)
     if isinstance(value, str):
         return quoted(value)
@@ -159,10 +161,14 @@ def _element(value: Any) -> str:
         return rfc3339(value)
     if isinstance(value, Mapping):
         direct, below = _sorted_keys(value)
-        pairs = (f"{key_text((name,))} = {_element(value[name])}" for name in (*direct, *below) if value[name] is not None)
+        pairs = (
+            f"{key_text((name,))} = {_element(value[name])}"
+            for name in (*direct, *below)
+            if value[name] is not None
+        )
         return "{" + ", ".join(pairs) + "}"
     _is_tables(value)
-    return "[" + ", ".join(_element(item) for item in value) + "]"
+    return "[" + ", ".join(_element(item, depth + 1) for item in value) + "]"
 
 
 def _float(value: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import re
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -14,10 +15,12 @@ from helmflow.core.go_json import (
     empty_map,
     format_float,
     format_json_float,
+    json_key,
     plain_value,
     rfc3339,
 )
-from helmflow.core.yaml_scalars import BOOLEANS_V1, HINTED, needs_quotes, resolve_v2, resolve_v3
+from helmflow.core.limits import MAX_DATA_DEPTH
+from helmflow.core.yaml_scalars import BOOLEANS_V1, needs_quotes, resolve_v2, resolve_v3
 
 _WIDTH: Final = 80
 _LONGEST_SIMPLE_KEY: Final = 128
@@ -25,7 +28,9 @@ _MEMO_LIMIT: Final = 20_000
 
 # Characters go-yaml's emitter escapes: what its is_printable refuses (tab, C0, C1, BOM, noncharacters, astral).
 _SPECIAL: Final = re.compile(r"[^\n\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd]")
-_UNWRITABLE: Final = re.compile(r"[\x7f-\x84\x86-\x9f\ufffe\uffff]")  # raw in JSON, refused by go-yaml's reader
+_UNWRITABLE: Final = re.compile(
+    r"[\x7f-\x84\x86-\x9f\ufffe\uffff]"
+)  # raw in JSON, refused by go-yaml's reader
 _BREAKS: Final = re.compile("[\n\r\x85\u2028\u2029]")
 _PLAIN_SURE: Final = re.compile(r"[A-EG-MP-SU-XZa-eg-mp-su-xz_/$^(\\][A-Za-z0-9_./$()=+@\\-]*\Z")
 _ESCAPES: Final = {
@@ -39,7 +44,10 @@ def dump(value: Any) -> str:
     returns an error (NaN, a value without JSON, text go-yaml's reader refuses).
     """
     out: list[str] = []
-    _write_value(value, 0, out.append, "")
+    try:
+        _write_value(value, 0, out.append, "")
+    except IndexError:
+        raise JsonError(_CYCLE) from None
     return "".join(out)
 
 
@@ -48,7 +56,10 @@ def dump_pretty(value: Any) -> str:
     floats as fmt prints them, no way through JSON.
     """
     out: list[str] = []
-    _Pretty(out.append).document(value)
+    try:
+        _Pretty(out.append).document(value)
+    except IndexError:
+        raise JsonError(_CYCLE) from None
     return "".join(out)
 
 
@@ -58,20 +69,28 @@ _texts: dict[str, str] = {}  # string -> its one-line form, "" for what needs a 
 _key_texts: dict[str, str] = {}  # key -> its text in a simple key, "" for an explicit one
 _floats: dict[float, str] = {}
 _sort_keys: dict[str, str] = {}
-_pads: list[str] = [" " * width for width in range(256)]
+# One past its end stands a value nested past the limit, as one that contains itself is.
+_pads: list[str] = [" " * width for width in range(2 * MAX_DATA_DEPTH)]
+_CYCLE: Final = "json: unsupported value: encountered a cycle via map[string]interface {}"
 _LONE: Final = re.compile("[\ud800-\udfff]")
-_NATURAL: Final = re.compile(r"[0-9]+|[A-Za-z]|[^0-9A-Za-z]")
+_NATURAL: Final = re.compile(r"[0-9]+|[^0-9]", re.DOTALL)
+_DIGIT_LETTER: Final = re.compile(r"[0-9][^\W\d_]|[^\x00-\x7f]")
 
 
-def natural_order(keys: Iterable[str]) -> list[str]:
-    """go-yaml's key order: runs of digits by number, other signs before letters."""
+def natural_order(keys: Iterable[Any], *, letters_first: bool = False) -> list[Any]:
+    """go-yaml's key order: runs of digits by number, other signs before letters.
+
+    v3 puts letters first right after a digit (`letters_first`); v2 never does.
+    """
     listed = list(keys)
     if len(listed) < 2:
         return listed
     joined = "".join(listed)
     if joined.isalpha() and joined.isascii():
         return sorted(listed)
-    return sorted(listed, key=_natural)
+    if letters_first or not _DIGIT_LETTER.search("\n".join(listed)):
+        return sorted(listed, key=_natural)
+    return sorted(listed, key=functools.cmp_to_key(_compare_v2))
 
 
 def _natural(key: str) -> str:
@@ -89,8 +108,7 @@ def _natural(key: str) -> str:
         first = token[0]
         if first.isdigit():
             significant = token.lstrip("0")
-            run = f"\x01{chr(1 + len(significant))}{significant}{chr(len(token))}"
-            out.append("\x02" + run if after_digit else "\x01" + run)
+            out.append(f"\x01{chr(1 + len(significant))}{significant}{chr(len(token))}")
             after_digit = True
             continue
         if first.isalpha():
@@ -102,6 +120,41 @@ def _natural(key: str) -> str:
         _sort_keys.clear()
     made = _sort_keys[key] = "".join(out)
     return made
+
+
+def _compare_v2(left: str, right: str) -> int:
+    """go-yaml v2's comparison of two keys; it is no total order where digits stand before letters."""
+    for at, (mine, theirs) in enumerate(zip(left, right, strict=False)):
+        if mine == theirs:
+            continue
+        if mine.isalpha() or theirs.isalpha():
+            if mine.isalpha() and theirs.isalpha():
+                return -1 if mine < theirs else 1
+            return -1 if theirs.isalpha() else 1
+        lead = _significant(left, at) if "0" in (mine, theirs) else 0
+        my_end, my_number = _digit_run(left, at, lead)
+        their_end, their_number = _digit_run(right, at, lead)
+        if (my_number, my_end) != (their_number, their_end):
+            return -1 if (my_number, my_end) < (their_number, their_end) else 1
+        return -1 if mine < theirs else 1
+    return len(left) - len(right)
+
+
+def _significant(text: str, at: int) -> int:
+    """1 where a digit other than 0 stands in the run of digits before this place."""
+    while at > 0 and text[at - 1].isdecimal():
+        at -= 1
+        if text[at] != "0":
+            return 1
+    return 0
+
+
+def _digit_run(text: str, at: int, number: int) -> tuple[int, int]:
+    """Where the digits from here end, and their number with `number` before them."""
+    while at < len(text) and text[at].isdecimal():
+        number = number * 10 + ord(text[at]) - 0x30
+        at += 1
+    return at, number
 
 
 def _plain_allowed(text: str) -> bool:
@@ -118,7 +171,9 @@ def _plain_allowed(text: str) -> bool:
 
 def _space_beside_break(text: str) -> tuple[bool, bool]:
     """Is there a space after a break, a space before one?"""
-    return re.search("[\n\u2028\u2029] ", text) is not None, re.search(" [\n\r\x85\u2028\u2029]", text) is not None
+    return re.search("[\n\u2028\u2029] ", text) is not None, re.search(
+        " [\n\r\x85\u2028\u2029]", text
+    ) is not None
 
 
 def _double(text: str) -> str:
@@ -160,7 +215,11 @@ def _literal(text: str, indent: int) -> str:
     elif len(text) == 1 or text[-2] in "\n\u2028\u2029":
         header += "+"
     pad = _pads[indent]
-    body = re.sub("(?m)^(?=[^\n\u2028\u2029])", pad, text) if "\u2028" not in text and "\u2029" not in text else ""
+    body = (
+        re.sub("(?m)^(?=[^\n\u2028\u2029])", pad, text)
+        if "\u2028" not in text and "\u2029" not in text
+        else ""
+    )
     if not body:
         body = re.sub("(^|(?<=[\n\u2028\u2029]))(?=[^\n\u2028\u2029])", pad, text)
     if text[-1] not in "\n\u2028\u2029":
@@ -379,7 +438,12 @@ def _write_map(value: dict[Any, Any], indent: int, add: Callable[[str], None], h
     pad = _pads[indent]
     lead = head or pad
     texts = _texts
-    for key in natural_order(value):
+    try:
+        ordered = natural_order(value)
+    except TypeError:  # keys of a native mapping: JSON has text only
+        value = {json_key(key): item for key, item in value.items()}
+        ordered = natural_order(value)
+    for key in ordered:
         shown = _key_texts.get(key) or _key(key)
         item = value[key]
         if not shown:
@@ -505,11 +569,14 @@ class _Pretty:
         for key in _pretty_order(value):
             item = value[key]
             text = key if isinstance(key, str) else None
-            if text is not None and (len(text.encode("utf-8", "replace")) > _LONGEST_SIMPLE_KEY or _BREAKS.search(text)):
-                self.add(f"{lead}? {self.scalar(text, indent + 2)}{pad}:")
+            if text is not None and (
+                len(text.encode("utf-8", "replace")) > _LONGEST_SIMPLE_KEY or _BREAKS.search(text)
+            ):
+                self.add(f"{lead}? {self.scalar(text, indent + 2)}")
+                self.inline(item, indent + 2, f"{pad}: ")
             else:
                 self.add(f"{lead}{self.key(key)}:")
-            self.entry(item, indent)
+                self.entry(item, indent)
             lead = pad
 
     def key(self, key: Any) -> str:
@@ -534,13 +601,17 @@ class _Pretty:
         pad = _pads[indent]
         lead = head or pad
         for item in value:
-            if isinstance(item, dict) and item:
-                self.mapping(item, indent + 2, lead + "- ")
-            elif isinstance(item, (list, tuple, bytes)) and item:
-                self.sequence(item, indent + 2, lead + "- ")
-            else:
-                self.add(f"{lead}- {self.scalar(item, indent + 2)}")
+            self.inline(item, indent + 2, lead + "- ")
             lead = pad
+
+    def inline(self, item: Any, indent: int, head: str) -> None:
+        """A value that begins on the line of its indicator."""
+        if isinstance(item, dict) and item:
+            self.mapping(item, indent, head)
+        elif isinstance(item, (list, tuple, bytes)) and item:
+            self.sequence(item, indent, head)
+        else:
+            self.add(head + self.scalar(item, indent))
 
     def scalar(self, value: Any, indent: int) -> str:
         """A scalar or an empty collection, with its line end; a block's lines stand at `indent`."""
@@ -564,8 +635,10 @@ class _Pretty:
 def _pretty_order(value: dict[Any, Any]) -> list[Any]:
     """Keys in go-yaml's order; numbers and booleans before text."""
     texts = [key for key in value if isinstance(key, str)]
-    others = sorted((key for key in value if not isinstance(key, str)), key=lambda key: (key is None, key or 0))
-    return [*others, *natural_order(texts)]
+    others = sorted(
+        (key for key in value if not isinstance(key, str)), key=lambda key: (key is None, key or 0)
+    )
+    return [*others, *natural_order(texts, letters_first=True)]
 
 
 def _pretty_string(text: str) -> str:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _DAY = 86_400 * 10**9
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Certificate(GoObject):
     """A certificate and its key, both PEM."""
 

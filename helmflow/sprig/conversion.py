@@ -1,10 +1,10 @@
-"""What every family shares: text and bytes of a value, emptiness, bounds."""
+"""What every family shares: text and bytes of a value, emptiness, Go equality, bounds."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from helmflow.core.limits import MAX_LIST_ITEMS, MAX_STRING_BYTES
+from helmflow.core.limits import MAX_DATA_DEPTH, MAX_LIST_ITEMS, MAX_STRING_BYTES
 from helmflow.gotemplate.functions import FunctionError
 from helmflow.gotemplate.gotypes import Uint8
 from helmflow.gotemplate.printf import format_value
@@ -40,6 +40,34 @@ def is_empty(value: Any) -> bool:
     if value is None:
         return True
     return not value and isinstance(value, (str, list, dict, int, float, bytes))
+
+
+def deep_equal(left: Any, right: Any, depth: int = 0) -> bool:
+    """reflect.DeepEqual: the same type and the same content, so 1 is not 1.0 and [] is not nil."""
+    if type(left) is not type(right):
+        return False
+    if left is right:
+        return bool(left == left)
+    if isinstance(left, dict):
+        check_depth(depth)
+        if len(left) != len(right):
+            return False
+        for key, value in left.items():
+            if key not in right or not deep_equal(value, right[key], depth + 1):
+                return False
+        return True
+    if isinstance(left, list):
+        check_depth(depth)
+        if len(left) != len(right):
+            return False
+        return all(deep_equal(one, other, depth + 1) for one, other in zip(left, right, strict=True))
+    return bool(left == right)
+
+
+def check_depth(depth: int) -> None:
+    """Refuse to go deeper into a value that is nested without reason, as one that contains itself is."""
+    if depth > MAX_DATA_DEPTH:
+        raise FunctionError(f"a value is nested more than {MAX_DATA_DEPTH} deep")
 
 
 def require_list(value: Any, complaint: str) -> list[Any]:

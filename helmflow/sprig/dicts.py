@@ -7,7 +7,7 @@ from typing import Any
 from helmflow.gotemplate.functions import Function, FunctionError, function, table
 from helmflow.gotemplate.gotypes import GoObject, StringMap, StringSlice
 from helmflow.gotemplate.values import type_of
-from helmflow.sprig.conversion import is_empty, strval
+from helmflow.sprig.conversion import check_depth, is_empty, strval
 
 Dict = dict[str, Any]
 _PLAIN = frozenset((str, float, int, bool, type(None)))
@@ -117,18 +117,21 @@ def deep_copy(value: Any) -> Any:
     """A copy that shares no map and no list."""
     if value is None:
         raise FunctionError("reflect: call of reflect.Value.Type on zero Value")
-    return _copied(value)
+    return _copied(value, 0)
 
 
-def _copied(value: Any) -> Any:
+def _copied(value: Any, depth: int) -> Any:
+    check_depth(depth)
     kind = type(value)
     if kind is dict:
-        return {key: item if type(item) in _PLAIN else _copied(item) for key, item in value.items()}
+        return {
+            key: item if type(item) in _PLAIN else _copied(item, depth + 1) for key, item in value.items()
+        }
     if kind is list:
-        return [item if type(item) in _PLAIN else _copied(item) for item in value]
+        return [item if type(item) in _PLAIN else _copied(item, depth + 1) for item in value]
     if isinstance(value, dict):
-        return kind({key: _copied(item) for key, item in value.items()})
-    return kind(map(_copied, value)) if isinstance(value, list) else value
+        return kind({key: _copied(item, depth + 1) for key, item in value.items()})
+    return kind([_copied(item, depth + 1) for item in value]) if isinstance(value, list) else value
 
 
 def _conversion(found: Any, wanted: str) -> FunctionError:
@@ -152,37 +155,38 @@ def _merged(target: Dict, sources: tuple[Dict, ...], into: Any) -> Dict:
 
 def _merged_all(target: Dict, sources: tuple[Dict, ...], into: Any) -> Dict:
     for source in sources:
-        into(target, source)
+        into(target, source, 0)
     return target
 
 
-def _fill(target: Dict, source: Dict) -> None:
+def _fill(target: Dict, source: Dict, depth: int) -> None:
     """The target's values win unless they are empty; a map that the target lacks is shared with the source."""
     for key, value in source.items():
         if value is None:
             continue
         found = target.get(key) if key in target else None
         if isinstance(value, (dict, GoObject)) and found is not None:
-            _descend(found, value, _fill)
+            _descend(found, value, _fill, depth + 1)
         if is_empty(found):
             _put(target, key, value)
 
 
-def _overwrite(target: Dict, source: Dict) -> None:
+def _overwrite(target: Dict, source: Dict, depth: int) -> None:
     """The source's values win, empty or nil; two maps merge."""
     for key, value in source.items():
         found = target.get(key) if key in target else None
         if isinstance(value, (dict, GoObject)) and found is not None:
-            _descend(found, value, _overwrite)
+            _descend(found, value, _overwrite, depth + 1)
             if found and isinstance(found, dict) and isinstance(value, dict):
                 continue
         _put(target, key, value)
 
 
-def _descend(found: Any, value: Any, into: Any) -> None:
+def _descend(found: Any, value: Any, into: Any, depth: int) -> None:
+    check_depth(depth)
     if isinstance(found, dict):
         if isinstance(value, dict):
-            into(found, value)
+            into(found, value, depth)
     elif isinstance(found, GoObject):
         _compare_objects(found, value)
 

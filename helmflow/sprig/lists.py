@@ -7,8 +7,7 @@ from typing import Any, ClassVar
 
 from helmflow.gotemplate.functions import Function, FunctionError, function, table
 from helmflow.gotemplate.gotypes import NilSlice
-from helmflow.gotemplate.values import deep_equal
-from helmflow.sprig.conversion import check_items, is_empty, require_list
+from helmflow.sprig.conversion import check_depth, check_items, deep_equal, is_empty, require_list
 from helmflow.sprig.numbers import to_int64
 
 
@@ -73,19 +72,13 @@ def compact(values: Any) -> list[Any]:
 
 def uniq(values: Any) -> list[Any]:
     """Each item once, by DeepEqual."""
-    texts: set[str] = set()
-    others: list[Any] = []
+    seen: set[Any] = set()
     kept: list[Any] = []
     for item in require_list(values, "Cannot find uniq on type"):
-        if type(item) is str:
-            if item in texts:
-                continue
-            texts.add(item)
-        elif _is_among(item, others):
-            continue
-        else:
-            others.append(item)
-        kept.append(item)
+        identity = item if type(item) is str else _identity(item)
+        if identity not in seen:
+            seen.add(identity)
+            kept.append(item)
     return kept
 
 
@@ -139,6 +132,18 @@ def chunk(size: int, values: Any) -> SliceOfSlices:
             return SliceOfSlices()
         raise FunctionError("runtime error: makeslice: len out of range")
     return SliceOfSlices(list(items[start : start + size]) for start in range(0, len(items), size))
+
+
+def _identity(value: Any, depth: int = 0) -> Any:
+    """Something hashable that is equal for two values when DeepEqual says so: one pass instead of all pairs."""
+    kind = type(value)
+    if isinstance(value, dict):
+        check_depth(depth)
+        return kind, frozenset([(key, _identity(item, depth + 1)) for key, item in value.items()])
+    if isinstance(value, list):
+        check_depth(depth)
+        return kind, tuple([_identity(item, depth + 1) for item in value])
+    return kind, value if value == value else object()
 
 
 def _is_among(needle: Any, items: Sequence[Any]) -> bool:

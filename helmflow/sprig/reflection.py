@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from helmflow.gotemplate.functions import Function, function, table
-from helmflow.gotemplate.values import deep_equal, kind_of, type_of
+from helmflow.gotemplate.values import kind_of, type_of
+from helmflow.sprig.conversion import deep_equal
 
 
 @function("typeIs", "string", "any", returns="bool")
