@@ -14,7 +14,7 @@ from helmflow.execute.bench import Bench, Tools
 from helmflow.execute.cancel import Cancelled, CancelToken
 from helmflow.execute.pool import FailurePolicy, Skipped, Work, run_all, skip_dependents
 from helmflow.execute.report import Outcome, ReleaseReport, RunReport
-from helmflow.execute.schedule import Schedule
+from helmflow.execute.schedule import Schedule, levels
 from helmflow.execute.steps import failed_revision, run_step
 from helmflow.helm.release.record import ReleaseStatus
 from helmflow.plan.model import (
@@ -193,7 +193,12 @@ def walked(plan: Plan) -> Mapping[ReleaseId, frozenset[ReleaseId]]:
                 continue  # a release that stays cannot wait for one that goes
             else:
                 found[release].add(need)
-    return {release: frozenset(needs) for release, needs in found.items()}
+    # Among what may start, Helmfile's order: what goes first, dependents before what they need; then level by level.
+    level = levels({release.id: plan.needs.get(release.id, frozenset()) for release in plan.releases})
+    order = sorted(
+        found, key=lambda release: (0, -level[release]) if release in gone else (1, level[release])
+    )
+    return {release: frozenset(found[release]) for release in order}
 
 
 def _uninstalls(plan: Plan, release: ReleasePlan) -> bool:

@@ -91,3 +91,15 @@ class Schedule(Generic[Node]):
                     free.append(dependent)
         if seen != len(left):
             raise ValueError("the needs have a cycle")
+
+
+def levels(needs: Mapping[Node, Iterable[Node]]) -> dict[Node, int]:
+    """How long the longest chain of needs below each node is, nodes in their order."""
+    schedule = Schedule(needs)
+    found: dict[Node, int] = {}
+    while not schedule.done:
+        for node in schedule.ready():
+            schedule.start(node)
+            found[node] = max((found[need] + 1 for need in needs[node] if need in needs), default=0)
+            schedule.finish(node)
+    return {node: found[node] for node in needs}

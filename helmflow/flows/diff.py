@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from helmflow.core.events import Emit
 from helmflow.flows import local_hooks, prepare
+from helmflow.flows.journal import Journal
 from helmflow.flows.options import RunOptions
 from helmflow.flows.planning import make_plan
 from helmflow.flows.session import Session, session_for
@@ -16,6 +17,7 @@ def diff(options: RunOptions, emit: Emit, given: Session | None = None) -> Plan:
         desired = prepare.load(session, "diff")
         preparation = prepare.prepare(session, prepare.choose(session, desired), "diff")
         plan = make_plan(session, preparation, command="diff")
+        Journal(session, desired, preparation).planned(plan)
         for release in plan.releases:
             local_hooks.fire(session, desired, release.release, "cleanup", "diff", None, emit)
         local_hooks.fire_global(session, desired, "cleanup", "diff")

@@ -8,6 +8,7 @@ from helmflow.core.errors import HelmflowError, Mistake
 from helmflow.core.events import Emit
 from helmflow.core.ids import ReleaseId
 from helmflow.flows import local_hooks, prepare, rendering
+from helmflow.flows.journal import Journal
 from helmflow.flows.options import RunOptions
 from helmflow.flows.session import Session, session_for
 
@@ -29,11 +30,13 @@ def lint(options: RunOptions, emit: Emit, given: Session | None = None) -> tuple
         desired = prepare.load(session, "lint")
         chosen = prepare.choose(session, desired)
         preparation = prepare.prepare(session, chosen, "lint")
+        journal = Journal(session, desired, preparation)
         for release in chosen.order:
             prepared = preparation.prepared.get(release)
             if prepared is None:
                 continue
             reports.append(_lint(session, prepared, desired.file_of(prepared.release).kube_version))
+            journal.record("lint", prepared.release)
             local_hooks.fire(session, desired, prepared.release, "cleanup", "lint", None, emit)
         local_hooks.fire_global(session, desired, "cleanup", "lint")
     return tuple(reports)

@@ -94,7 +94,8 @@ def make_plan(session: Session, preparation: Preparation, *, command: str) -> Pl
     Raises TemplateError, ChartError or ClusterError where a release cannot be planned.
     """
     chosen = preparation.chosen
-    drafts = [_draft(session, chosen, release, preparation) for release in chosen.releases]
+    by_id = {release.id: release for release in chosen.releases}
+    drafts = [_draft(session, chosen, by_id[release], preparation) for release in chosen.order]
     for cluster in _clusters(drafts):
         _plan_cluster(session, cluster, [draft for draft in drafts if draft.cluster is cluster])
     redactor = Redactor(chosen.desired.secrets.mask)

@@ -13,7 +13,7 @@ from helmflow.core.events import ChartFetched, Emit, Warned
 from helmflow.core.ids import ReleaseId
 from helmflow.core.source import Span
 from helmflow.execute.pool import Skipped, Work, run_all
-from helmflow.execute.schedule import Schedule
+from helmflow.execute.schedule import Schedule, levels
 from helmflow.flows import local_hooks
 from helmflow.flows.options import NeedsMode
 from helmflow.flows.session import Session
@@ -39,17 +39,9 @@ class Chosen:
 
     @property
     def order(self) -> tuple[ReleaseId, ...]:
-        """Every release after what it needs; the files' order among equals."""
-        schedule = Schedule(
-            {release.id: self.needs.get(release.id, frozenset()) for release in self.releases}
-        )
-        found: list[ReleaseId] = []
-        while not schedule.done:
-            node = schedule.ready()[0]
-            schedule.start(node)
-            schedule.finish(node)
-            found.append(node)
-        return tuple(found)
+        """Helmfile's order: level by level of the longest chain of needs, the files' order inside a level."""
+        found = levels({release.id: self.needs.get(release.id, frozenset()) for release in self.releases})
+        return tuple(sorted(found, key=lambda release: found[release]))  # stable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from helmflow.execute.lease import LeaseKeeper
 from helmflow.execute.pool import FailurePolicy, skip_dependents
 from helmflow.execute.report import RunReport
 from helmflow.flows import local_hooks
+from helmflow.flows.journal import Journal
 from helmflow.flows.options import Confirm, OnFailure
 from helmflow.flows.planning import replan, undo
 from helmflow.flows.prepare import Preparation
@@ -24,6 +25,9 @@ from helmflow.plan.model import Plan, ReleasePlan
 def carry_out(session: Session, preparation: Preparation, plan: Plan, confirm: Confirm) -> RunReport:
     """Run the plan once `confirm` accepts it; the files' own cleanup hooks run at the end, whatever happened."""
     desired = preparation.chosen.desired
+    journal = Journal(session, desired, preparation)
+    if plan.command == "apply":
+        journal.planned(plan)
     if not confirm(plan):
         return run.declined(plan, session.requests)
     if plan.command == "apply" and plan.writes:
@@ -61,7 +65,7 @@ def carry_out(session: Session, preparation: Preparation, plan: Plan, confirm: C
                 tools=tools,
                 clock=session.clock,
                 cancel=session.cancel,
-                emit=session.emit,
+                emit=journal.watching(plan),
                 lock=lock,
                 undo=lambda release: undo(session, preparation.chosen, release),
                 refresh=lambda release: replan(session, preparation, plan, release),

@@ -9,6 +9,7 @@ from typing import Any
 from helmflow.core.events import Emit
 from helmflow.core.ids import ReleaseId
 from helmflow.flows import prepare
+from helmflow.flows.journal import Journal
 from helmflow.flows.options import NeedsMode, RunOptions
 from helmflow.flows.session import Session, session_for
 
@@ -46,7 +47,9 @@ def status(options: RunOptions, emit: Emit, given: Session | None = None) -> tup
                 if clusters[release.id] is cluster
             ]
             stored[id(cluster)] = observe.revisions(cluster.client, cluster.driver, names)
+        journal = Journal(session, desired)
         for release in chosen.releases:
+            journal.record("status", release)
             cluster = clusters[release.id]
             owner = owner_of(cluster, release)
             newest = revisions.newest(stored[id(cluster)].get((owner.namespace, owner.name), ()))

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from helmflow.core.events import Emit
 from helmflow.core.ids import ReleaseId
 from helmflow.flows import local_hooks, prepare, rendering
+from helmflow.flows.journal import Journal
 from helmflow.flows.options import RunOptions
 from helmflow.flows.session import Session, session_for
 
@@ -19,6 +20,7 @@ def template(
         desired = prepare.load(session, "template")
         chosen = prepare.choose(session, desired)
         preparation = prepare.prepare(session, chosen, "template")
+        journal = Journal(session, desired, preparation)
         for release in chosen.order:
             prepared = preparation.prepared.get(release)
             if prepared is None:
@@ -33,5 +35,6 @@ def template(
                 offline=True,
             )
             yield release, rendered.template_output(show_only=options.render.show_only)
+            journal.record("template", prepared.release)
             local_hooks.fire(session, desired, prepared.release, "cleanup", "template", None, emit)
         local_hooks.fire_global(session, desired, "cleanup", "template")

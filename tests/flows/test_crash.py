@@ -10,7 +10,7 @@ from tests.flows import charts
 from tests.flows.town import Killed, Town
 
 EVERY = list(range(1, 60))
-SAMPLED = [1, 2, 3, 5, 8, 13, 19, 26, 34, 43]
+SAMPLED = [1, 2, 4, 7, 11, 16, 22, 29, 37, 46]
 
 
 def _crash_at(town: Town, number: int) -> bool:
@@ -57,7 +57,7 @@ def test_an_install_that_died_anywhere_is_finished(town: Town, number: int) -> N
     _converges(town)
 
 
-@pytest.mark.parametrize("number", [1, 4, 9, 16, 25])
+@pytest.mark.parametrize("number", [4, 16])
 def test_an_upgrade_that_died_is_finished(town: Town, number: int) -> None:
     charts.five(town)
     assert town.sync().ok

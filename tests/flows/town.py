@@ -13,6 +13,7 @@ from typing import Any
 
 from helmflow.core.events import Event
 from helmflow.core.ids import ObjectRef
+from helmflow.execute.cancel import CancelToken
 from helmflow.execute.report import ReleaseReport, RunReport
 from helmflow.flows import apply, destroy, diff, rollback, sync, test
 from helmflow.flows.options import (
@@ -49,6 +50,7 @@ class Wire:
     requests: list[Request] = field(default_factory=list)
     writes: list[Request] = field(default_factory=list)
     dead: bool = False
+    died: Callable[[], None] = lambda: None
 
     def send(self, request: Request) -> Response:
         if self.dead:
@@ -59,6 +61,7 @@ class Wire:
             self.writes.append(request)
             if self.kill_after and len(self.writes) >= self.kill_after:
                 self.dead = True
+                self.died()  # what waits in this process must not wait on
                 raise self._end()
         return answer
 
@@ -118,8 +121,11 @@ class Town:
             running=running or RunningOptions(lease_duration_s=1.0),
             **groups,
         )
+        token = CancelToken()
+        wire.died = lambda: token.cancel("SIGKILL")
         return Session(
             options=options,
+            cancel=token,
             emit=self.events.append,
             opener=lambda context, _: OpenedTransport(
                 transport=wire, context=context, namespace="default", server=""
