@@ -162,7 +162,7 @@ def _element(value: Any, depth: int = 0) -> str:
     if isinstance(value, Mapping):
         direct, below = _sorted_keys(value)
         pairs = (
-            f"{key_text((name,))} = {_element(value[name])}"
+            f"{key_text((name,))} = {_element(value[name], depth + 1)}"
             for name in (*direct, *below)
             if value[name] is not None
         )

@@ -17,7 +17,9 @@ SUITES = (
 )
 EXACT_ERRORS = 0.98
 # Rows whose error text differs, with the reason; every one of them is still an error.
-KNOWN_ERROR_TEXTS: dict[str, str] = {}
+KNOWN_ERROR_TEXTS = {
+    "misc-1354": "includes a file of the recording's own chart, which included the case in turn until Helm gave up",
+}
 
 
 def shown(text: str) -> str:
@@ -50,6 +52,9 @@ def test_recorded_rows(suite: str) -> None:
         if got != kind or (kind == "out" and text != row[kind]):
             wrong.append(f"{label}\n  want {kind} {row[kind]!r}\n  got  {got} {text!r}")
         elif text != row[kind]:
+            if row.get("id") in KNOWN_ERROR_TEXTS:
+                skipped += 1
+                continue
             other_text.append(f"{label}\n  want {row[kind]!r}\n  got  {text!r}")
         else:
             passed += 1
