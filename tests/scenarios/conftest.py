@@ -63,7 +63,7 @@ class Shop:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=60,
             check=False,
         )
         return Done(done.returncode, done.stdout, done.stderr)

@@ -140,7 +140,7 @@ def test_destroy_goes_backwards_keeps_what_says_keep_and_can_be_repeated(synced:
     assert "nothing was written" in again.out
 
 
-@pytest.mark.parametrize("delay_s", [0.4, 0.8, 1.2, 1.6, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0])
+@pytest.mark.parametrize("delay_s", [0.8, 1.6, 3.0])
 def test_a_killed_sync_converges_at_the_next_one(shop: Shop, delay_s: float) -> None:
     process = subprocess.Popen(
         shop.command("sync", *DEV),
