@@ -153,7 +153,9 @@ def _flags(result: Spec, spec: Spec) -> Spec:
             changes[plain] = _flag(result[template], template, spec)
             gone.append(template)
     if "conditionTemplate" in result:
-        changes["condition"] = result["conditionTemplate"].strip()
+        changes["condition"] = (
+            "true" if _flag(result["conditionTemplate"], "conditionTemplate", spec) else "false"
+        )
         gone.append("conditionTemplate")
     if not gone:
         return result

@@ -21,7 +21,7 @@ from helmflow.state.schema import HELM_DEFAULTS, STATE
 Spec = dict[str, Any]
 _TOP_KEY = re.compile(r"^[a-zA-Z]+:")
 _SEPARATOR = re.compile(r"^--- *$")
-_ORDER = {"bases": 0, "environments": 1, "releases": 2}
+_ORDER = {"bases": 0, "environments": 0, "releases": 1}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +152,7 @@ def _part_text(
 def check_order(source: SourceText) -> None:
     """Helmfile's policy on the text before anything is rendered.
 
-    Some top-level key must exist; bases, environments and releases come in that order; environments and releases
+    Some top-level key must exist; bases and environments come before releases; environments and releases
     stand in different parts. Source: Helmfile 1.7.4 pkg/policy.
     """
     keys: list[tuple[str, int]] = []
