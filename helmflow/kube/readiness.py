@@ -209,15 +209,15 @@ def _pod_end(obj: Mapping[str, Any]) -> Readiness:
 
 
 def pod_failure(pod: Mapping[str, Any]) -> str:
-    """Why a pod failed: its own message, or its first container that ended badly."""
-    own = at(pod, "status", "message") or at(pod, "status", "reason")
-    if own:
-        return str(own)
+    """Why a pod failed: what the pod itself says, and how its first container that ended badly ended."""
+    said = [str(own)] if (own := at(pod, "status", "message") or at(pod, "status", "reason")) else []
     for status in container_statuses(pod):
         ended = at(status, "state", "terminated")
         if isinstance(ended, Mapping) and ended.get("exitCode"):
-            return f"container {status.get('name')} ended: {ended.get('reason') or 'Error'}, exit code {ended['exitCode']}"
-    return "the pod failed"
+            reason = ended.get("reason") or "Error"
+            said.append(f"container {status.get('name')} ended: {reason}, exit code {ended['exitCode']}")
+            break
+    return ": ".join(said) or "the pod failed"
 
 
 def _pod_state(pod: Mapping[str, Any]) -> str:

@@ -6,14 +6,14 @@ import itertools
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from helmflow.core.ids import ObjectRef
-from helmflow.core.sensitive import SecretText
+from helmflow.kube import kubeconfig
 from helmflow.kube.client import KubeClient
 from helmflow.kube.http import HttpTransport
-from helmflow.kube.kubeconfig import Credentials, Target
 from tests.apiserver import fixture
 
 CLUSTERS = ["embedded", "loopback", pytest.param("real", marks=pytest.mark.apiserver)]
@@ -35,13 +35,13 @@ class Cluster:
 
 
 @pytest.fixture(scope="session", params=CLUSTERS)
-def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Each cluster in turn."""
     match request.param:
         case "embedded":
             yield from _embedded()
         case "loopback":
-            yield from _loopback()
+            yield from _loopback(tmp_path_factory.mktemp("loopback"))
         case _:
             yield Cluster("real", fixture.cluster().client())
             fixture.stop()
@@ -56,18 +56,13 @@ def _embedded() -> Iterator[Cluster]:
     server.close()
 
 
-def _loopback() -> Iterator[Cluster]:
-    from helmflow.embedded.loopback import serve
-
+def _loopback(folder: Path) -> Iterator[Cluster]:
+    from helmflow.embedded.loopback import serve, write_kubeconfig
     from helmflow.embedded.server import ApiServer
 
-    listening = serve(ApiServer(), 0, "contract-token").start()
-    target = Target(
-        context="loopback",
-        server=listening.url,
-        credentials=Credentials(token=SecretText("contract-token")),
-    )
-    yield Cluster("loopback", KubeClient(HttpTransport(target)))
+    listening = serve(ApiServer()).start()
+    write_kubeconfig(folder / "kubeconfig", listening)
+    yield Cluster("loopback", KubeClient(HttpTransport(kubeconfig.load([folder / "kubeconfig"]))))
     listening.stop()
 
 

@@ -112,10 +112,10 @@ def collect(
 def test_a_watch_tells_what_happened_since_a_list(client: KubeClient, shelf: str) -> None:
     since = client.list("v1", "ConfigMap", shelf, label_selector="tier").resource_version
     ref = ObjectRef("v1", "ConfigMap", shelf, "new")
-    client.create(things.config_map(shelf, "new", a="1"))
+    client.create(things.config_map(shelf, "new", labels={"new": "yes"}, a="1"))
     client.patch(ref, MERGE_PATCH, {"data": {"a": "2"}})
     client.delete(ref)
-    seen = collect(client, shelf, since, 3)
+    seen = collect(client, shelf, since, 3, "new")
     assert [(e.type, e.object["data"]["a"]) for e in seen] == [
         ("ADDED", "1"),
         ("MODIFIED", "2"),
@@ -150,7 +150,9 @@ def test_a_selected_watch_sees_objects_come_and_go(client: KubeClient, shelf: st
 def test_a_watch_ends_after_its_time(client: KubeClient, shelf: str) -> None:
     began = time.monotonic()
     since = client.list("v1", "ConfigMap", shelf, label_selector="tier").resource_version
-    stream = client.watch("v1", "ConfigMap", shelf, resource_version=since, label_selector="tier", timeout_s=1)
+    stream = client.watch(
+        "v1", "ConfigMap", shelf, resource_version=since, label_selector="tier", timeout_s=1
+    )
     assert [event for event in stream if event.type != "BOOKMARK"] == []
     assert 0.5 < time.monotonic() - began < 10
 
