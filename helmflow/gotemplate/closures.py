@@ -38,7 +38,7 @@ def run(template: Template, templates: TemplateSet, data: Any) -> str:
     tree = template.tree
     statements = tree.closures
     if statements is None:
-        statements = tree.closures = _Compiler(tree, templates).body(tree.body, None, UNKNOWN)
+        statements = tree.closures = _Compiler(tree, templates).body(tree.items, None, UNKNOWN)
     out: list[str] = []
     statements(data, {DOLLAR: data, RUN: templates, TEMPLATE: template}, out.append)
     return "".join(out)

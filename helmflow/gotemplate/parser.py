@@ -43,12 +43,26 @@ class Mistake(Exception):
 
 
 class Tree:
-    """One template: its body and the text it stands in. Executable forms are kept on it by the compiler."""
+    """One template: its body and the text it stands in. Executable forms are kept on it by the set that runs it.
 
-    __slots__ = ("assigned", "body", "closures", "program", "range_assigned", "render", "runs", "text")
+    `body` is None in a tree whose program came from a cache and whose text was not parsed; `defined` is then its name
+    in the text, None for the text's own tree.
+    """
+
+    __slots__ = (
+        "assigned",
+        "body",
+        "closures",
+        "defined",
+        "program",
+        "range_assigned",
+        "render",
+        "runs",
+        "text",
+    )
 
     def __init__(
-        self, text: str, body: list[nodes.Item], assigned: set[str], range_assigned: set[str]
+        self, text: str, body: list[nodes.Item] | None, assigned: set[str], range_assigned: set[str]
     ) -> None:
         self.text = text
         self.body = body
@@ -58,6 +72,13 @@ class Tree:
         self.program: Any = None  # False where there can be none
         self.render: object = None  # the render that ran it last
         self.runs = 0
+        self.defined: str | None = None
+
+    @property
+    def items(self) -> list[nodes.Item]:
+        """The body of a tree that has one."""
+        assert self.body is not None
+        return self.body
 
 
 class _Open:
@@ -315,7 +336,7 @@ class FileParser:
 
     def _add(self, template: _Definition, offset: int) -> None:
         old = self.trees.get(template.name)
-        if old is None or nodes.is_empty(old.body):
+        if old is None or nodes.is_empty(old.items):
             self.trees[template.name] = self._tree(template)
         elif not nodes.is_empty(template.blocks[0].items):
             raise Mistake(f"template: multiple definition of template {quote(template.name)}", offset)

@@ -163,7 +163,7 @@ class _Generator:
 
     def generate(self) -> tuple[str, dict[int, _Place]]:
         """The source, and the place of each line that can fail."""
-        self._body(self.tree.body, "  ", self.tree.body)
+        self._body(self.tree.items, "  ")
         head = ["def t(d0, R, P):", " try:"]
         if self.varying:
             head.append("  C = R.calls")
@@ -197,7 +197,7 @@ class _Generator:
 
     # -- bodies -------------------------------------------------------------------------------------------------
 
-    def _body(self, items: list[nodes.Item], indent: str, _whole: object = None) -> None:
+    def _body(self, items: list[nodes.Item], indent: str) -> None:
         if len(indent) > MAX_INDENT:
             raise Unsupported
         literal: list[str] = []

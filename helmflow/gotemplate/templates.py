@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
-from types import FunctionType
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from types import CodeType, FunctionType
+from typing import TYPE_CHECKING, Any, Final
 
 from helmflow.core.source import SourceText
 from helmflow.gotemplate import builtins, closures, nodes, runtime, sources
@@ -14,6 +14,9 @@ from helmflow.gotemplate.functions import Function, FunctionError
 from helmflow.gotemplate.parser import FileParser, Tree
 from helmflow.gotemplate.quickparse import Fragment
 from helmflow.gotemplate.strconv import quote
+
+if TYPE_CHECKING:
+    from helmflow.gotemplate.program_cache import ProgramCache, StoredText, StoredTree
 
 RECURSION_LIMIT: Final = (
     60_000  # Python frames: an include 1,000 deep through several templates needs about 20,000
@@ -38,12 +41,14 @@ class Parsed:
 
     __slots__ = ("blank", "defines", "filled", "main", "text")
 
-    def __init__(self, text: str, main: Tree, defines: dict[str, Tree]) -> None:
+    def __init__(
+        self, text: str, main: Tree, defines: dict[str, Tree], *, blank: object, filled: dict[str, Tree]
+    ) -> None:
         self.text = text
         self.main = main
         self.defines = defines
-        self.blank = nodes.is_empty(main.body)
-        self.filled = {name: tree for name, tree in defines.items() if not nodes.is_empty(tree.body)}
+        self.blank = bool(blank)
+        self.filled = filled
 
 
 class _Known:
@@ -120,11 +125,79 @@ class TemplateSet:
         parsed = self._known.files.get(text)
         if parsed is None:
             main, defines = FileParser(name, text, self.functions, self._known.actions).parse()
-            parsed = Parsed(text, main, defines)
-            if len(self._known.files) >= MAX_KNOWN_FILES:
-                self._known.files.clear()
-            self._known.files[text] = parsed
+            filled = {name: tree for name, tree in defines.items() if not nodes.is_empty(tree.items)}
+            parsed = Parsed(text, main, defines, blank=nodes.is_empty(main.items), filled=filled)
+            self._remember(text, parsed)
         return parsed
+
+    def _remember(self, text: str, parsed: Parsed) -> None:
+        if len(self._known.files) >= MAX_KNOWN_FILES:
+            self._known.files.clear()
+        self._known.files[text] = parsed
+
+    # -- programs kept between processes ------------------------------------------------------------------------
+
+    def load_programs(self, texts: Sequence[str], cache: ProgramCache) -> bool:
+        """Take the programs of exactly these texts from the cache; they need not be parsed then."""
+        from helmflow.gotemplate import program_cache
+
+        known = self._known
+        if all(text in known.files for text in texts):
+            return True
+        entry = cache.load(program_cache.key_of(texts, self.functions, self.fixed, self.missing_key))
+        stored = program_cache.unpack(entry) if entry is not None else None
+        if stored is None or len(stored) != len(texts):
+            return False
+        for text, (main, defines) in zip(texts, stored, strict=True):
+            if text not in known.files:
+                trees = {name: self._restored(text, tree, name) for name, tree in defines.items()}
+                filled = {name: tree for name, tree in trees.items() if not defines[name][0]}
+                self._remember(
+                    text, Parsed(text, self._restored(text, main, None), trees, blank=main[0], filled=filled)
+                )
+        return True
+
+    def _restored(self, text: str, stored: StoredTree, name: str | None) -> Tree:
+        tree = Tree(text, None, set(), set())
+        tree.defined = name
+        tree.program = sources.link(stored[1], self._known.namespace) if stored[1] is not None else None
+        return tree
+
+    def save_programs(self, texts: Sequence[str], cache: ProgramCache) -> None:
+        """Compile what these texts hold and keep it, for the next process. Takes longer than rendering did."""
+        from helmflow.gotemplate import program_cache
+
+        known = self._known
+        stored: list[StoredText] = []
+        for text in texts:
+            parsed = known.files.get(text)
+            if parsed is None:
+                return
+            defines = {
+                name: (name not in parsed.filled, self._code(tree)) for name, tree in parsed.defines.items()
+            }
+            stored.append(((parsed.blank, self._code(parsed.main)), defines))
+        key = program_cache.key_of(texts, self.functions, self.fixed, self.missing_key)
+        cache.store(key, program_cache.pack(stored))
+
+    def _code(self, tree: Tree) -> CodeType | None:
+        if tree.program:
+            return tree.program.__code__  # type: ignore[no-any-return]
+        if tree.program is False or self.missing_key != "zero":
+            return None
+        self._whole(tree)
+        return sources.compile_tree(tree, self.functions, self.fixed)
+
+    def _whole(self, tree: Tree) -> None:
+        """Parse a tree that came without its body."""
+        if tree.body is None:
+            main, defines = FileParser("", tree.text, self.functions, self._known.actions).parse()
+            parsed = main if tree.defined is None else defines[tree.defined]
+            tree.body, tree.assigned, tree.range_assigned = (
+                parsed.items,
+                parsed.assigned,
+                parsed.range_assigned,
+            )
 
     def add(self, name: str, parsed: Parsed) -> None:
         """Add a parsed text under a name. Raises ParseError where the text defines that name itself."""
@@ -173,10 +246,13 @@ class TemplateSet:
         ):
             return self._compiled(template)(data, self, template)
         tree.render = self.budget
+        if tree.body is None:
+            self._whole(tree)
         return closures.run(template, self, data)
 
     def _compiled(self, template: Template) -> sources.Program:
         tree, known = template.tree, self._known
+        self._whole(tree)
         code = sources.compile_tree(tree, self.functions, known.fixed) if self.missing_key == "zero" else None
         if code is None:
             tree.program = False
@@ -187,6 +263,7 @@ class TemplateSet:
 
     def blame(self, error: Exception, template: Template) -> Exception:
         """What a generated program raises instead of an error that it met."""
+        self._whole(template.tree)
         return sources.blame(error, template, self.functions, self._known.fixed)
 
     @property
@@ -197,6 +274,18 @@ class TemplateSet:
     def defined(self, name: str) -> bool:
         """Whether there is a template of this name."""
         return name in self.templates
+
+    def renew(self, calls: Mapping[str, Callable[..., Any]]) -> TemplateSet:
+        """The same templates for another run with a budget of its own: `calls` are the bodies that belong to it.
+
+        The templates are shared: neither set may be added to from now on.
+        """
+        other = TemplateSet.__new__(TemplateSet)
+        other._known, other.functions, other.missing_key = self._known, self.functions, self.missing_key
+        other.calls = {**self.calls, **calls}
+        other.budget = runtime.Budget()
+        other.templates = self.templates
+        return other
 
     def clone(self) -> TemplateSet:
         """A set that starts equal and then goes its own way, within the same budget."""
