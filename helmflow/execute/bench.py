@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -29,6 +30,21 @@ class StepFailed(HelmflowError):
     """A step of a release failed; the message is what the release's record and its user get."""
 
 
+class Once:
+    """Things that are done once in a run, whoever comes first; the others wait until it is done. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._done: set[str] = set()
+        self._lock = threading.Lock()
+
+    def do(self, name: str, work: Callable[[], None]) -> None:
+        """Call `work` unless it was done under this name before."""
+        with self._lock:
+            if name not in self._done:
+                work()
+                self._done.add(name)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
     """What is shared by all releases of one cluster."""
@@ -39,6 +55,7 @@ class Tools:
     clock: Clock
     cancel: CancelToken
     fire: FireLocalHooks
+    namespaces: Once = field(default_factory=Once)
 
 
 @dataclass(slots=True, kw_only=True)

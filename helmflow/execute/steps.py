@@ -112,12 +112,16 @@ def _ensure_namespace(step: EnsureNamespace, bench: Bench) -> None:
         "kind": "Namespace",
         "metadata": {"name": step.namespace, "labels": {"name": step.namespace}},
     }
-    try:
-        bench.tools.client.create(body)
-    except errors.AlreadyExists:
-        return
-    ref = ObjectRef("v1", "Namespace", "", step.namespace)
-    bench.emit(ObjectApplied(release=bench.id, ref=ref, operation="created"))
+
+    def create() -> None:
+        try:
+            bench.tools.client.create(body)
+        except errors.AlreadyExists:
+            return
+        ref = ObjectRef("v1", "Namespace", "", step.namespace)
+        bench.emit(ObjectApplied(release=bench.id, ref=ref, operation="created"))
+
+    bench.tools.namespaces.do(step.namespace, create)
 
 
 def _apply_crds(step: ApplyCrds, bench: Bench) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from helmflow.core.events import Emit
 from helmflow.execute import run
-from helmflow.execute.bench import Tools
+from helmflow.execute.bench import FireLocalHooks, Tools
 from helmflow.execute.lease import LeaseKeeper
 from helmflow.execute.pool import FailurePolicy, skip_dependents
 from helmflow.execute.report import RunReport
@@ -34,21 +34,18 @@ def carry_out(session: Session, preparation: Preparation, plan: Plan, confirm: C
         for release in reversed(plan.releases):
             local_hooks.fire(session, desired, release.release, "preapply", "apply", None, session.emit)
     with ExitStack() as stack:
-        waiters = _Waiters(stack)
 
         def fire(release: ReleasePlan, event: str, error: str | None, emit: Emit) -> None:
             local_hooks.fire(session, desired, release.release, event, _hook_command(plan), error, emit)
 
-        def tools(release: ReleasePlan) -> Tools:
+        found: dict[int, Tools] = {}
+        for release in plan.releases:
             cluster = session.cluster_of(desired, release.release)
-            return Tools(
-                client=cluster.client,
-                waiter=waiters.of(cluster),
-                store=lambda namespace: ReleaseStore(cluster.client, namespace, cluster.driver),
-                clock=session.clock,
-                cancel=session.cancel,
-                fire=fire,
-            )
+            if id(cluster) not in found:
+                found[id(cluster)] = _tools(session, cluster, fire, stack)
+
+        def tools(release: ReleasePlan) -> Tools:
+            return found[id(session.cluster_of(desired, release.release))]
 
         keeper = LeaseKeeper(session.clock, session.cancel, session.options.running.lease_duration_s)
         stack.callback(keeper.close)
@@ -57,8 +54,6 @@ def carry_out(session: Session, preparation: Preparation, plan: Plan, confirm: C
             client = session.cluster_of(desired, release.release).client
             return keeper.hold(client, release.owner.namespace, release.id, emit)
 
-        for release in plan.changed:
-            tools(release)  # opens every waiter in this thread
         report = run.run(
             plan,
             run.Runner(
@@ -80,17 +75,15 @@ def carry_out(session: Session, preparation: Preparation, plan: Plan, confirm: C
     return replace(report, requests=session.requests, writes=session.writes)
 
 
-class _Waiters:
-    """One Waiter per cluster, closed with the run."""
-
-    def __init__(self, stack: ExitStack) -> None:
-        self._stack = stack
-        self._found: dict[str, Waiter] = {}
-
-    def of(self, cluster: Cluster) -> Waiter:
-        if cluster.context not in self._found:
-            self._found[cluster.context] = self._stack.enter_context(Waiter(cluster.client))
-        return self._found[cluster.context]
+def _tools(session: Session, cluster: Cluster, fire: FireLocalHooks, stack: ExitStack) -> Tools:
+    return Tools(
+        client=cluster.client,
+        waiter=stack.enter_context(Waiter(cluster.client)),
+        store=lambda namespace: ReleaseStore(cluster.client, namespace, cluster.driver),
+        clock=session.clock,
+        cancel=session.cancel,
+        fire=fire,
+    )
 
 
 def _hook_command(plan: Plan) -> str:
