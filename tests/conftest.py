@@ -12,6 +12,8 @@ from hypothesis import settings
 
 from tests import conformance
 
+pytest_plugins = ["tests.scenarios.shop"]
+
 settings.register_profile("normal", deadline=None, derandomize=True)
 settings.register_profile("nightly", deadline=None, derandomize=False, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "normal"))

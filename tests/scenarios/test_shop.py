@@ -10,7 +10,7 @@ import time
 import pytest
 
 from helmflow.kube.client import KubeClient
-from tests.scenarios.conftest import Shop
+from tests.scenarios.shop import Shop
 
 DEV = ("--env", "dev")
 
