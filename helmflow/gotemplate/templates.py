@@ -69,10 +69,11 @@ def _is_fixed(function: Function) -> bool:
     return isinstance(function.call, FunctionType) and "<locals>" not in function.call.__qualname__
 
 
-# By mode and functions: trees carry executable forms, which depend on both. Fixed functions count by identity, those
-# of one run by signature; _FIXED keeps the identities from being used again.
+# By mode and functions: trees carry executable forms, which depend on both. Fixed functions count by body, those of one
+# run by signature. _FIXED remembers what is fixed, by identity, and keeps the identities from being used again.
 _KNOWN: Final[dict[tuple[object, ...], _Known]] = {}
-_FIXED: Final[dict[int, Function]] = {}
+_FIXED: Final[dict[int, tuple[Function, object]]] = {}
+_MAX_FIXED: Final = 5_000
 
 
 def _known_for(
@@ -82,14 +83,19 @@ def _known_for(
     varying: dict[str, Callable[..., Any]] = {}
     parts: list[object] = []
     for name, one in functions.items():
-        identity = id(one)
-        if identity not in _FIXED:
-            if not _is_fixed(one):
-                varying[name] = one.call
-                parts.append((one.params, one.variadic, one.returns))
-                continue
-            _FIXED[identity] = one
-        parts.append(identity)
+        seen = _FIXED.get(id(one))
+        if seen is not None:
+            parts.append(seen[1])
+            continue
+        signature = (one.params, one.variadic, one.returns)
+        if not _is_fixed(one):
+            varying[name] = one.call
+            parts.append(signature)
+            continue
+        part = (one.call, signature)
+        if len(_FIXED) < _MAX_FIXED:
+            _FIXED[id(one)] = (one, part)
+        parts.append(part)
     key = (missing_key, tuple(functions), tuple(parts))
     known = _KNOWN.get(key)
     if known is None:
