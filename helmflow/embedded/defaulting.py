@@ -239,7 +239,8 @@ def _job(value: Json) -> None:
     )
     template_labels = spec["template"]["metadata"].get("labels")
     if template_labels and not value["metadata"].get("labels"):
-        value["metadata"]["labels"] = dict(template_labels)
+        # One dict in two places, as in Go: labels generated for the template appear on the Job too.
+        value["metadata"]["labels"] = template_labels
 
 
 def _cron_job(value: Json) -> None:
@@ -415,6 +416,7 @@ _BY_TYPE: Final[dict[str, Callable[[Json], None]]] = {
     _ADMISSION + "ValidatingWebhook": _webhook,
     _ADMISSION + "MutatingWebhook": _mutating_webhook,
     _ADMISSION + "RuleWithOperations": _set(scope="*"),
+    _ADMISSION + "NamedRuleWithOperations": _set(scope="*"),
     _ADMISSION + "ServiceReference": _set(port=443),
     _ADMISSION + "ValidatingAdmissionPolicySpec": _set(failurePolicy="Fail"),
     _ADMISSION + "MatchResources": _set(matchPolicy="Equivalent", namespaceSelector={}, objectSelector={}),

@@ -123,7 +123,10 @@ def parse(registry: Registry, request: Request, parts: list[str]) -> Call | None
         return None
     verb = _verb(request.method, name, watching=watching)
     allowed = resource.subresources[subresource].verbs if subresource else resource.verbs
-    if verb not in allowed or (verb == "create" and resource.namespaced and not namespace):
+    misplaced = verb == "create" and (
+        (resource.namespaced and not namespace) or (bool(name) and not subresource)
+    )
+    if verb not in allowed or misplaced:
         raise ApiError(405, "the server does not allow this method on the requested resource")
     return Call(verb, resource, namespace, name, subresource, query, request)
 

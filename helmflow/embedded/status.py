@@ -97,7 +97,15 @@ def go_value(value: Any) -> str:
 
     if value is None:
         return "null"
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return json.dumps(_ordered(value), separators=(",", ":"), ensure_ascii=False)
+
+
+def _ordered(value: Any) -> Any:
+    """Go sorts the keys of maps (here: where all values are texts), but not the fields of structs."""
+    if isinstance(value, dict):
+        keys = sorted(value) if all(isinstance(v, str) for v in value.values()) else list(value)
+        return {key: _ordered(value[key]) for key in keys}
+    return [_ordered(v) for v in value] if isinstance(value, list) else value
 
 
 def unprocessable(group: str, kind: str, name: str, causes: Sequence[Cause]) -> ApiError:

@@ -86,6 +86,15 @@ def normalise(resource: Resource, value: Json) -> None:
         rule(value)
 
 
+def share_labels(resource: Resource, sent: Json, value: Json) -> None:
+    """An empty label map in a Job's template becomes the Job's own, as one map, as in Go."""
+    if (resource.group, resource.kind) != ("batch", "Job") or value["metadata"].get("labels"):
+        return
+    template = (sent.get("spec") or {}).get("template") or {}
+    if (template.get("metadata") or {}).get("labels") == {}:
+        value["metadata"]["labels"] = value["spec"]["template"]["metadata"]["labels"] = {}
+
+
 def prepare_create(cluster: Cluster, resource: Resource, value: Json) -> None:
     """Fill in what depends on the cluster: addresses, accounts, finalizers, generated selectors."""
     rule = _CREATE.get((resource.group, resource.kind))
@@ -221,6 +230,39 @@ def _quality(spec: Json) -> str:
 def _create_service(cluster: Cluster, value: Json) -> None:
     _assign_addresses(cluster, value)
     _assign_node_ports(cluster, value)
+    _assign_health_port(cluster, value)
+
+
+def _assign_health_port(cluster: Cluster, value: Json) -> None:
+    """A LoadBalancer that keeps client addresses is probed on a port of its own."""
+    spec = value["spec"]
+    if spec.get("type") != "LoadBalancer" or spec.get("externalTrafficPolicy") != "Local":
+        spec.pop("healthCheckNodePort", None)
+    elif not spec.get("healthCheckNodePort"):
+        taken = _taken_ports(cluster, value)
+        spec["healthCheckNodePort"] = _free_port(
+            taken, f"{value['metadata'].get('namespace')}/{value['metadata']['name']}/health"
+        )
+
+
+def _taken_ports(cluster: Cluster, value: Json) -> set[int]:
+    own = (value["metadata"].get("namespace"), value["metadata"]["name"])
+    taken = {p["nodePort"] for p in value["spec"].get("ports") or () if p.get("nodePort")}
+    for service in cluster.list("/services"):
+        if (service["metadata"]["namespace"], service["metadata"]["name"]) != own:
+            taken |= {p["nodePort"] for p in service["spec"].get("ports") or () if p.get("nodePort")}
+            taken |= {service["spec"].get("healthCheckNodePort") or 0}
+    return taken
+
+
+def _free_port(taken: set[int], seed: str) -> int:
+    low, high = _NODE_PORTS
+    size = high - low + 1
+    start = int.from_bytes(hashlib.sha256(seed.encode()).digest()[:4], "big")
+    found = next((p for p in (low + (start + k) % size for k in range(size)) if p not in taken), None)
+    if found is None:
+        raise ApiError(500, "failed to allocate a nodePort: range is full")
+    return found
 
 
 def _assign_addresses(cluster: Cluster, value: Json) -> None:
@@ -276,26 +318,13 @@ def _assign_node_ports(cluster: Cluster, value: Json) -> None:
         kind == "LoadBalancer" and spec.get("allocateLoadBalancerNodePorts") is False
     ):
         return
-    missing = [p for p in spec.get("ports") or () if not p.get("nodePort")]
-    if not missing and kind == "NodePort":
-        return
-    own = (value["metadata"].get("namespace"), value["metadata"]["name"])
-    taken = {
-        p.get("nodePort")
-        for s in cluster.list("/services")
-        if (s["metadata"]["namespace"], s["metadata"]["name"]) != own
-        for p in s["spec"].get("ports") or ()
-    } | {p.get("nodePort") for p in spec.get("ports") or ()}
-    low, high = _NODE_PORTS
-    for port in missing:
-        seed = int.from_bytes(
-            hashlib.sha256(f"{own}/{port.get('port')}/{port.get('protocol')}".encode()).digest()[:4], "big"
-        )
-        free = next(
-            n for n in (low + (seed + k) % (high - low + 1) for k in range(high - low + 1)) if n not in taken
-        )
-        taken.add(free)
-        port["nodePort"] = free
+    taken: set[int] | None = None
+    for port in spec.get("ports") or ():
+        if not port.get("nodePort"):
+            taken = _taken_ports(cluster, value) if taken is None else taken
+            seed = f"{value['metadata'].get('namespace')}/{value['metadata']['name']}/{port.get('port')}/{port.get('protocol')}"
+            port["nodePort"] = _free_port(taken, seed)
+            taken.add(port["nodePort"])
 
 
 def _update_service(cluster: Cluster, old: Json, new: Json) -> None:
@@ -323,6 +352,8 @@ def _update_service(cluster: Cluster, old: Json, new: Json) -> None:
             after["clusterIPs"] = after.get("clusterIPs") or before.get("clusterIPs")
         elif after.get("clusterIPs") == before.get("clusterIPs"):
             after["clusterIPs"] = [after["clusterIP"]] if after.get("clusterIP") else before.get("clusterIPs")
+        else:
+            after["clusterIPs"] = after.get("clusterIPs") or [after["clusterIP"]]
         for key in ("ipFamilies", "ipFamilyPolicy"):
             after[key] = after.get(key) or before.get(key)
             if after[key] is None:
@@ -346,6 +377,9 @@ def _update_service(cluster: Cluster, old: Json, new: Json) -> None:
     if not after.get("clusterIP"):
         _assign_addresses(cluster, new)
     _assign_node_ports(cluster, new)
+    if not after.get("healthCheckNodePort") and before.get("healthCheckNodePort"):
+        after["healthCheckNodePort"] = before["healthCheckNodePort"]
+    _assign_health_port(cluster, new)
 
 
 def _create_job(cluster: Cluster, value: Json) -> None:
@@ -407,6 +441,15 @@ def _update_crd(cluster: Cluster, old: Json, new: Json) -> None:
     new["status"] = status
 
 
+def _create_role(cluster: Cluster, value: Json) -> None:
+    # Storage keeps no empty lists.
+    value["rules"] = value.get("rules") or None
+
+
+def _update_role(cluster: Cluster, old: Json, new: Json) -> None:
+    _create_role(cluster, new)
+
+
 def _update_account(cluster: Cluster, old: Json, new: Json) -> None:
     if not new.get("secrets") and old.get("secrets"):
         new["secrets"] = old["secrets"]
@@ -423,6 +466,8 @@ _CREATE: Final[dict[tuple[str, str], Callable[[Cluster, Json], None]]] = {
     ("", "PersistentVolumeClaim"): _create_claim,
     ("", "PersistentVolume"): _create_volume,
     ("batch", "Job"): _create_job,
+    ("rbac.authorization.k8s.io", "Role"): _create_role,
+    ("rbac.authorization.k8s.io", "ClusterRole"): _create_role,
     ("apps", "DaemonSet"): _create_daemon_set,
     ("apiextensions.k8s.io", "CustomResourceDefinition"): _create_crd,
 }
@@ -432,6 +477,8 @@ _UPDATE: Final[dict[tuple[str, str], Callable[[Cluster, Json, Json], None]]] = {
     ("", "PersistentVolumeClaim"): _update_claim,
     ("", "ServiceAccount"): _update_account,
     ("batch", "Job"): _update_job,
+    ("rbac.authorization.k8s.io", "Role"): _update_role,
+    ("rbac.authorization.k8s.io", "ClusterRole"): _update_role,
     ("apps", "DaemonSet"): _update_daemon_set,
     ("apiextensions.k8s.io", "CustomResourceDefinition"): _update_crd,
 }

@@ -215,7 +215,7 @@ def _workload(value: Json, path: str = "spec") -> Causes:
             invalid(f"{path}.selector", selector, f"empty selector is invalid for {_word(value['kind'])}")
         )
     labels = spec["template"]["metadata"].get("labels")
-    if selector and not _matches(selector, labels):
+    if not _matches(selector, labels):
         causes.append(
             invalid(f"{path}.template.metadata.labels", labels, "`selector` does not match template `labels`")
         )
@@ -313,7 +313,9 @@ def _daemon_set(value: Json) -> Causes:
 
 
 def _job(value: Json) -> Causes:
-    return _job_spec(value["spec"], "spec")
+    return _job_spec(value["spec"], "spec") + _labels(
+        value["spec"]["template"]["metadata"].get("labels"), "spec.template.labels"
+    )
 
 
 def _job_spec(spec: Json, path: str) -> Causes:
@@ -344,7 +346,7 @@ def _cron_job(value: Json) -> Causes:
     from helmflow.embedded import cron  # only CronJobs need it
 
     spec = value["spec"]
-    causes: Causes = []
+    causes = _job_spec(spec["jobTemplate"]["spec"], "spec.jobTemplate.spec")
     if not spec.get("schedule"):
         causes.append(required("spec.schedule"))
     else:
@@ -361,7 +363,7 @@ def _cron_job(value: Json) -> Causes:
         causes.append(
             invalid("metadata.name", value["metadata"]["name"], "must be no more than 52 characters")
         )
-    return causes + _job_spec(spec["jobTemplate"]["spec"], "spec.jobTemplate.spec")
+    return causes
 
 
 def _pod(value: Json) -> Causes:
@@ -398,6 +400,7 @@ def _pod_spec(spec: Json, path: str, claims: Set[str] = frozenset()) -> Causes:
 
 
 def _volume(volume: Json, path: str, names: set[str]) -> Causes:
+    """A volume's name and source; only a valid volume can be mounted, so only its name is noted."""
     name = volume.get("name", "")
     causes: Causes = []
     if not name:
@@ -406,12 +409,19 @@ def _volume(volume: Json, path: str, names: set[str]) -> Causes:
         causes.append(invalid(f"{path}.name", name, _LABEL_TEXT))
     elif name in names:
         causes.append(duplicate(f"{path}.name", name))
-    names.add(name)
     sources = sorted(k for k in volume if k != "name")
     causes += [forbidden(f"{path}.{s}", "may not specify more than 1 volume type") for s in sources[1:]]
-    claim = volume.get("persistentVolumeClaim")
-    if claim is not None and not claim.get("claimName"):
-        causes.append(required(f"{path}.persistentVolumeClaim.claimName"))
+    needed = {
+        "persistentVolumeClaim": "claimName",
+        "secret": "secretName",
+        "configMap": "name",
+        "hostPath": "path",
+    }
+    for source, key in needed.items():
+        if volume.get(source) is not None and not volume[source].get(key):
+            causes.append(required(f"{path}.{source}.{key}"))
+    if not causes:
+        names.add(name)
     return causes
 
 
@@ -499,6 +509,17 @@ def _variable(variable: Json, path: str) -> Causes:
                     "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`",
                 )
             ]
+        for kind in ("configMapKeyRef", "secretKeyRef"):
+            ref = source.get(kind)
+            if ref is None:
+                continue
+            found = []
+            if not _SUBDOMAIN_RE.fullmatch(ref.get("name", "")):
+                found.append(invalid(f"{path}.valueFrom.{kind}.name", ref.get("name", ""), _SUBDOMAIN_TEXT))
+            if not ref.get("key"):
+                found.append(required(f"{path}.valueFrom.{kind}.key"))
+            if found:
+                return found
         if len(source) > 1:
             return [invalid(f"{path}.valueFrom", "", "may not have more than one field specified at a time")]
     return []
@@ -637,11 +658,13 @@ def _ingress(value: Json) -> Causes:
     spec = value["spec"]
     causes: Causes = []
     if not spec.get("rules") and not spec.get("defaultBackend"):
-        causes.append(invalid("spec", "", "either `defaultBackend` or `rules` must be specified"))
+        causes.append(invalid("spec", None, "either `defaultBackend` or `rules` must be specified"))
     for index, rule in enumerate(spec.get("rules") or ()):
         http = rule.get("http")
         if http is None:
             continue
+        if not http.get("paths"):
+            causes.append(required(f"spec.rules[{index}].http.paths"))
         for at, path in enumerate(http.get("paths") or ()):
             where = f"spec.rules[{index}].http.paths[{at}]"
             kind = path.get("pathType")
@@ -706,8 +729,8 @@ def _autoscaler(value: Json) -> Causes:
     if low < 1:
         causes.append(invalid("spec.minReplicas", low, "must be greater than or equal to 1"))
     if high < 1:
-        causes.append(invalid("spec.maxReplicas", high, "must be greater than 0"))
-    elif high < low:
+        causes.append(required("spec.maxReplicas", "must be set and greater than 0"))
+    if high < low:
         causes.append(invalid("spec.maxReplicas", high, "must be greater than or equal to `minReplicas`"))
     target = spec.get("scaleTargetRef") or {}
     causes += [required(f"spec.scaleTargetRef.{key}") for key in ("kind", "name") if not target.get(key)]

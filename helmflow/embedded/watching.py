@@ -42,6 +42,7 @@ class WatchStream(Iterator[bytes]):
         self._match = reading.matcher(resource, query)
         self._bookmarks = query.get("allowWatchBookmarks") == "true"
         self._closed = False
+        self._expired = False
         self._pending: list[bytes] = []
         clock = cluster.clock
         self._deadline = clock.monotonic() + float(query.get("timeoutSeconds") or _DEFAULT_TIMEOUT_S)
@@ -61,6 +62,9 @@ class WatchStream(Iterator[bytes]):
                 if self._pending:
                     lines, self._pending = self._pending, []
                     return b"".join(lines)
+                if self._expired:
+                    self._closed = True
+                    continue
                 due = self._advance()
                 self._collect()
                 if self._pending:
@@ -104,11 +108,11 @@ class WatchStream(Iterator[bytes]):
     def _expire(self, revision: int) -> None:
         message = f"too old resource version: {revision} ({self._cluster.storage.compacted()})"
         self._pending.append(_line("ERROR", ApiError(410, message).status()))
-        self._deadline = self._cluster.clock.monotonic()
+        self._expired = True
 
     def _collect(self) -> None:
         storage, clock = self._cluster.storage, self._cluster.clock
-        if self._revision < storage.compacted() and self._deadline > clock.monotonic():
+        if self._revision < storage.compacted():
             self._expire(self._revision)
             return
         for event in storage.log_after(self._resource.key, self._revision, self._namespace):

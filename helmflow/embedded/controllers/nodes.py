@@ -305,7 +305,6 @@ def _enter_running(cluster: Cluster, pod: Json, script: Script) -> None:
         "phase": "Running",
         "podIP": address,
         "podIPs": [{"ip": address}],
-        "message": "Running (simulated)",
     }
     for init in status.get("initContainerStatuses") or ():
         ended = {
@@ -414,7 +413,8 @@ def _finish(cluster: Cluster, pod: Json, script: Script) -> None:
         return
     phase = "Failed" if code else "Succeeded"
     status = _ended(cluster, pod, code, "Error" if code else "Completed", phase=phase)
-    status["message"] = f"{phase} (simulated)"
+    if phase == "Succeeded":
+        status["message"] = "Succeeded (simulated)"
     _write(cluster, pod, status)
 
 
@@ -447,7 +447,6 @@ def _crash(cluster: Cluster, pod: Json, script: Script) -> None:
     )
     if pod["spec"].get("restartPolicy") == "Never":
         status = _ended(cluster, pod, code, reason, phase="Failed")
-        status["message"] = "Failed (simulated)"
         _write(cluster, pod, status)
         return
     status = _ended(cluster, pod, code, "Completed" if code == 0 else reason, phase="Running")
