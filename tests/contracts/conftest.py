@@ -26,6 +26,7 @@ class Cluster:
 
     name: str
     client: KubeClient
+    kubeconfig: Path | None = None
 
     def namespace(self) -> str:
         """A new namespace of the test's own."""
@@ -43,7 +44,8 @@ def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         case "loopback":
             yield from _loopback(tmp_path_factory.mktemp("loopback"))
         case _:
-            yield Cluster("real", fixture.cluster().client())
+            running = fixture.cluster()
+            yield Cluster("real", running.client(), running.kubeconfig)
             fixture.stop()
 
 
@@ -61,8 +63,9 @@ def _loopback(folder: Path) -> Iterator[Cluster]:
     from helmflow.embedded.server import ApiServer
 
     listening = serve(ApiServer()).start()
-    write_kubeconfig(folder / "kubeconfig", listening)
-    yield Cluster("loopback", KubeClient(HttpTransport(kubeconfig.load([folder / "kubeconfig"]))))
+    path = folder / "kubeconfig"
+    write_kubeconfig(path, listening)
+    yield Cluster("loopback", KubeClient(HttpTransport(kubeconfig.load([path]))), path)
     listening.stop()
 
 
