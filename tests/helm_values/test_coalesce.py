@@ -6,11 +6,13 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from helmflow.core.errors import ChartError
-from helmflow.helm.chart.behaviour import HELM_3
+from helmflow.helm.chart.behaviour import HELM_3, HELM_4
 from helmflow.helm.chart.model import Chart, Metadata
-from helmflow.helm.values.coalesce import coalesce, merge
+from helmflow.helm.values.coalesce import _Coalescing, coalesce, merge
 from tests import conformance
 
 
@@ -42,7 +44,9 @@ def test_recorded_rows() -> None:
 
 
 def test_inputs_stay_as_they_are() -> None:
-    parent = family({"parent": {"a": {"b": 1.0}, "c": {"x": None}}, "child": {"x": 1.0}, "grand": {"l": [1.0]}})
+    parent = family(
+        {"parent": {"a": {"b": 1.0}, "c": {"x": None}}, "child": {"x": 1.0}, "grand": {"l": [1.0]}}
+    )
     user = {"a": {"c": 2.0}, "c": {"g": {"l": None}}}
     before = json.dumps([user, parent.values, parent.dependencies[0].values])
     merged = coalesce(parent, user)
@@ -58,11 +62,18 @@ def test_a_subcharts_values_are_the_parents_table() -> None:
 
 
 def test_import_values_see_nulls() -> None:
-    assert merge(chart("p", {"a": None, "b": {"c": None}}), {"d": None}) == {"a": None, "b": {"c": None}, "d": None}
+    assert merge(chart("p", {"a": None, "b": {"c": None}}), {"d": None}) == {
+        "a": None,
+        "b": {"c": None},
+        "d": None,
+    }
 
 
 def test_helm_3_keeps_null_defaults() -> None:
-    assert coalesce(chart("p", {"a": None, "b": {"c": None}}), {}, behaviour=HELM_3) == {"a": None, "b": {"c": None}}
+    assert coalesce(chart("p", {"a": None, "b": {"c": None}}), {}, behaviour=HELM_3) == {
+        "a": None,
+        "b": {"c": None},
+    }
     assert coalesce(chart("p", {"a": None, "b": {"c": None}}), {}) == {"b": {}}
 
 
@@ -78,4 +89,32 @@ def test_warnings_name_the_path() -> None:
 def test_a_subchart_needs_a_table() -> None:
     with pytest.raises(ChartError) as caught:
         coalesce(chart("p", {}, chart("c", {})), {"c": 1.0})
-    assert (caught.value.error_id, str(caught.value)) == ("values.not-a-table", "type mismatch on c: %!t(float64=1)")
+    assert (caught.value.error_id, str(caught.value)) == (
+        "values.not-a-table",
+        "type mismatch on c: %!t(float64=1)",
+    )
+
+
+TREES = st.recursive(
+    st.none() | st.sampled_from([1.0, "x", True]) | st.lists(st.just(1.0), max_size=1),
+    lambda inner: st.dictionaries(st.sampled_from(["a", "b", "c", "g", "global"]), inner, max_size=3),
+    max_leaves=12,
+)
+TABLES = st.dictionaries(st.sampled_from(["a", "b", "c", "g", "global"]), TREES, max_size=4)
+
+
+@given(TABLES, TABLES, TABLES, TABLES)
+@settings(max_examples=300)
+def test_the_short_way_gives_what_the_long_way_gives(parent: Any, child: Any, grand: Any, user: Any) -> None:
+    whole = chart("p", parent, chart("c", child, chart("g", grand)))
+
+    def outcome(way: Any) -> Any:
+        try:
+            return way(whole, user)
+        except ChartError as error:
+            return str(error)
+
+    run = _Coalescing(lambda _: None, keep_nulls=False, behaviour=HELM_4)
+    long = outcome(run.top)
+    assert outcome(run.over_known_defaults) == long
+    assert outcome(coalesce) == long

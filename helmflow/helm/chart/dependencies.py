@@ -34,8 +34,68 @@ def process(
     Pure: `chart` stays as it is, and `values` (what the user set) come back as they are: they are still to be coalesced.
     Raises ChartError.
     """
-    run = _Processing(warn or _ignore, behaviour)
-    return run.imported(run.enabled(chart, values, "")), values
+    heard: list[str] = []
+    run = _Processing(heard.append, behaviour)
+    known: dict[Any, tuple[Chart, tuple[str, ...]]] = chart.memo.setdefault("processed", {})
+    key = (behaviour.major, _decisive(chart, values))
+    found = known.get(key)
+    if found is None:
+        processed = run.imported(run.enabled(chart, values, ""))
+        if len(known) >= _REMEMBERED:
+            known.clear()
+        found = known[key] = processed, tuple(heard)
+    for text in found[1] if warn else ():
+        warn(text)
+    return found[0], values
+
+
+_REMEMBERED = 16  # ways of switching one chart's dependencies that are kept
+
+
+def _decisive(chart: Chart, values: Values) -> Any:
+    """What in `values` can switch a dependency of the chart: what is at the paths that decide, and whether subcharts
+    have tables. Equal keys mean equal results."""
+    paths = chart.memo.get("decisive")
+    if paths is None:
+        paths = chart.memo["decisive"] = tuple(dict.fromkeys(_decisive_paths(chart, ())))
+    return tuple([_seen_at(values, path) for path in paths])
+
+
+def _decisive_paths(chart: Chart, at: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """Paths from the top: tags, conditions, and every place where a subchart's table or a global may stand."""
+    if not chart.metadata.declared:
+        return
+    if not at:
+        yield ("tags", "")
+    for dependency in chart.metadata.declared:
+        for condition in dependency.condition.strip().split(","):
+            path = (*at, *condition.split("."))
+            yield path
+            if "global" in path:  # a global may come from any chart above
+                rest = path[path.index("global") :]
+                yield from ((*path[:depth], *rest) for depth in range(path.index("global")))
+    for sub in chart.dependencies:
+        names = {sub.name, *(d.alias for d in chart.metadata.declared if d.name == sub.name and d.alias)}
+        for name in names:
+            yield (*at, name, "")
+            yield from _decisive_paths(sub, (*at, name))
+
+
+def _seen_at(values: Any, path: tuple[str, ...]) -> Any:
+    """A hashable trace of what is along the path; the part "" stands for the whole table there, if it is tags."""
+    for depth, part in enumerate(path):
+        if not isinstance(values, dict):
+            return depth, values is None
+        if not part:
+            if path[0] == "tags":
+                return tuple((key, state) for key, state in sorted(values.items()) if isinstance(state, bool | None))
+            return None
+        if part not in values:
+            return depth
+        values = values[part]
+    if isinstance(values, bool) or values is None:
+        return values, "value"
+    return "table" if isinstance(values, dict) else "other"
 
 
 def decisions(chart: Chart, values: Values, *, behaviour: Behaviour = HELM_4) -> tuple[Decision, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from helmflow.gotemplate.functions import Function, table
@@ -101,6 +102,12 @@ class CapabilitiesObject(GoObject):
     go_methods: ClassVar[Mapping[str, Function]] = table(
         Function("Copy", lambda self: self, (), returns="*common.Capabilities"),
     )
+
+
+@lru_cache(maxsize=16)
+def capabilities_object(capabilities: Capabilities) -> CapabilitiesObject:
+    """.Capabilities; nothing in it can be changed, so renders share it."""
+    return CapabilitiesObject(capabilities)
 
 
 class NoAnnotations(StringMap):

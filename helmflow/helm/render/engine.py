@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
@@ -14,10 +14,10 @@ from helmflow.gotemplate.templates import TemplateSet
 from helmflow.helm.chart import dependencies
 from helmflow.helm.chart.behaviour import Behaviour, behaviour
 from helmflow.helm.chart.capabilities import Capabilities
-from helmflow.helm.chart.model import Chart
+from helmflow.helm.chart.model import Chart, ChartFile
 from helmflow.helm.render import context, failures, manifests, postrender
 from helmflow.helm.render.files import Files
-from helmflow.helm.render.functions import NO_VALUE, Lookup, Run, static_functions
+from helmflow.helm.render.functions import NO_VALUE, Lookup, Run
 from helmflow.helm.render.hooks import ChartHook
 from helmflow.helm.render.manifests import Manifest
 from helmflow.helm.render.postrender import PostRenderer
@@ -116,7 +116,7 @@ def render(chart: Chart, values: dict[str, Any], options: RenderOptions) -> Rend
     prepared = prepare(chart, values, options)
     processed, merged, warnings = prepared.chart, prepared.values, list(prepared.warnings)
     check_kube_version(processed, options.capabilities)
-    run = Run(lint=options.lint, lookup=options.lookup, enable_dns=options.enable_dns)
+    run = _run(options)
     files = render_files(processed, merged, options, run)
     notes = _notes(processed, files, options)
     documents = {path: text for path, text in files.items() if not path.endswith(_NOTES)}
@@ -170,44 +170,45 @@ def render_files(
     chart: Chart, values: dict[str, Any], options: RenderOptions, run: Run | None = None
 ) -> dict[str, str]:
     """Every template's output by its path, NOTES.txt included; `values` are coalesced ones. Raises TemplateError."""
-    rules = options.behaviour
-    run = run or Run(lint=options.lint, lookup=options.lookup, enable_dns=options.enable_dns)
+    run = run or _run(options)
+    layout = _layout(chart)
+    templates = run.templates = _template_set(chart, layout, run, strict=options.strict)
     release = context.Release(options.release_name, options.namespace, options.revision, options.is_upgrade)
-    scope = _Scope(release.as_map(), context.CapabilitiesObject(options.capabilities), rules)
-    sources = list(scope.sources(chart, values))
-    sources.sort(key=lambda source: (source.path.count("/"), source.path), reverse=True)
-    templates = run.templates = _template_set(rules, run, strict=options.strict)
-    for source in sources:
-        try:
-            templates.parse(source.path, source.text)
-        except ParseError as error:
-            raise failures.parse_failure(error, source.path) from error
+    shared = {"Release": release.as_map(), "Capabilities": context.capabilities_object(options.capabilities)}
+    dots: dict[str, dict[str, Any]] = {}
+    _dot(chart, values, "", shared, dots)
     files: dict[str, str] = {}
     size = 0
-    for source in sources:
-        if source.path.rpartition("/")[2].startswith("_"):
-            continue
-        run.current_path = source.path
-        source.data["Template"] = coalesce.Values(Name=source.path, BasePath=source.base_path)
+    for path, base_path, owner in layout.executed:
+        run.current_path = path
+        dot = dots[owner]
+        dot["Template"] = coalesce.Values(Name=path, BasePath=base_path)
         try:
-            text = templates.execute(source.path, source.data).replace(NO_VALUE, "")
+            text = templates.execute(path, dot)
         except ExecError as error:
-            raise failures.exec_failure(error, rules) from error
+            raise failures.exec_failure(error, run.behaviour) from error
+        if NO_VALUE in text:
+            text = text.replace(NO_VALUE, "")
         size += len(text)
         if size > MAX_TEMPLATE_OUTPUT_BYTES:
             raise ChartError(
                 f"the templates of {chart.name} give more than {MAX_TEMPLATE_OUTPUT_BYTES} bytes",
                 error_id="chart.output-too-big",
             )
-        files[source.path] = text
+        files[path] = text
     return files
+
+
+def _run(options: RenderOptions) -> Run:
+    return Run(
+        behaviour=options.behaviour, lint=options.lint, lookup=options.lookup, enable_dns=options.enable_dns
+    )
 
 
 def render_template(text: str, data: Any, name: str, *, rules: Behaviour | None = None) -> str:
     """One template with `data` as its dot, with every function that charts have. Raises TemplateError."""
-    rules = rules or behaviour(4)
-    run = Run()
-    templates = run.templates = _template_set(rules, run, strict=False)
+    run = Run(behaviour=rules or behaviour(4))
+    templates = run.templates = TemplateSet(run.functions())
     try:
         templates.parse(name, text)
     except ParseError as error:
@@ -215,12 +216,7 @@ def render_template(text: str, data: Any, name: str, *, rules: Behaviour | None 
     try:
         return templates.execute(name, data).replace(NO_VALUE, "")
     except ExecError as error:
-        raise failures.exec_failure(error, rules) from error
-
-
-def _template_set(rules: Behaviour, run: Run, *, strict: bool) -> TemplateSet:
-    static = static_functions(rules)
-    return TemplateSet({**static, **run.functions(static)}, missing_key="error" if strict else "zero")
+        raise failures.exec_failure(error, run.behaviour) from error
 
 
 def validate(chart: Chart, values: dict[str, Any]) -> None:
@@ -249,46 +245,78 @@ def check_installable(chart: Chart) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Source:
-    path: str
-    text: str
-    base_path: str
-    data: dict[str, Any]
+class _Layout:
+    """A chart's templates in Helm's order, which parsing and executing share: deep paths first, each level backwards.
+
+    `parsed` are paths and files; `executed` paths, base paths and the full paths of the charts that own them.
+    """
+
+    parsed: tuple[tuple[str, ChartFile], ...]
+    executed: tuple[tuple[str, str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Scope:
-    """What all charts of a render share."""
+def _layout(chart: Chart) -> _Layout:
+    known = chart.memo.get("layout")
+    if known is None:
+        known = chart.memo["layout"] = _make_layout(chart)
+    made: _Layout = known
+    return made
 
-    release: dict[str, Any]
-    capabilities: context.CapabilitiesObject
-    behaviour: Behaviour
 
-    def sources(self, chart: Chart, values: dict[str, Any]) -> Iterator[_Source]:
-        """Every template of the chart and its subcharts with its dot."""
-        return iter(self._collect(chart, values, "", [])[1])
+def _make_layout(chart: Chart) -> _Layout:
+    found: list[tuple[str, ChartFile, str]] = []
+    for owner, part in chart.walk():
+        for file in part.templates:
+            if not part.is_library or _is_partial(file.name):
+                found.append((f"{owner}/{file.name}", file, owner))
+    found.sort(key=lambda entry: (entry[0].count("/"), entry[0]), reverse=True)
+    unique = {path: (file, owner) for path, file, owner in found}
+    return _Layout(
+        parsed=tuple((path, file) for path, (file, _) in unique.items()),
+        executed=tuple(
+            (path, f"{owner}/templates", owner)
+            for path, (_, owner) in unique.items()
+            if not _is_partial(path)
+        ),
+    )
 
-    def _collect(
-        self, chart: Chart, values: dict[str, Any], prefix: str, found: list[_Source]
-    ) -> tuple[dict[str, Any], list[_Source]]:
-        path = f"{prefix}/charts/{chart.name}" if prefix else chart.name
-        subcharts: dict[str, Any] = {}
-        data: dict[str, Any] = coalesce.Values(
-            Chart=context.chart_map(chart, root=not prefix),
-            Files=_files(chart),
-            Release=self.release,
-            Capabilities=self.capabilities,
-            Values=values,
-            Subcharts=subcharts,
-        )
-        for sub in chart.dependencies:
-            subcharts[sub.name], _ = self._collect(sub, _part(values, sub.name), path, found)
-        base_path = f"{path}/templates"
-        for file in chart.templates:
-            if chart.is_library and not file.name.rpartition("/")[2].startswith("_"):
-                continue
-            found.append(_Source(f"{path}/{file.name}", file.text, base_path, data))
-        return data, found
+
+def _is_partial(path: str) -> bool:
+    return path.rpartition("/")[2].startswith("_")
+
+
+def _template_set(chart: Chart, layout: _Layout, run: Run, *, strict: bool) -> TemplateSet:
+    """The chart's templates, parsed once per chart. Raises TemplateError."""
+    key = ("templates", run.behaviour.major, strict)
+    known: TemplateSet | None = chart.memo.get(key)
+    if known is not None:
+        return known.renew(run.calls())
+    templates = TemplateSet(run.functions(), missing_key="error" if strict else "zero")
+    for path, file in layout.parsed:
+        try:
+            templates.parse(path, file.text)
+        except ParseError as error:
+            raise failures.parse_failure(error, path) from error
+    chart.memo[key] = templates
+    return templates
+
+
+def _dot(
+    chart: Chart, values: dict[str, Any], prefix: str, shared: dict[str, Any], dots: dict[str, dict[str, Any]]
+) -> dict[str, Any]:
+    """The dot of a chart's templates; those of its subcharts are added to `dots` by full path, and its own."""
+    path = f"{prefix}/charts/{chart.name}" if prefix else chart.name
+    subcharts = {
+        sub.name: _dot(sub, _part(values, sub.name), path, shared, dots) for sub in chart.dependencies
+    }
+    dot = dots[path] = coalesce.Values(
+        Chart=context.chart_map(chart, root=not prefix),
+        Files=_files(chart),
+        Values=values,
+        Subcharts=subcharts,
+        **shared,
+    )
+    return dot
 
 
 def _part(values: dict[str, Any], name: str) -> dict[str, Any]:

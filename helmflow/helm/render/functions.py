@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from types import MappingProxyType
 from typing import Any, Final, Protocol
 
@@ -59,8 +59,14 @@ class Run:
     """One render: counts includes, and answers for the cluster. Used by one thread."""
 
     def __init__(
-        self, *, lint: object = False, lookup: Lookup | None = None, enable_dns: object = False
+        self,
+        *,
+        behaviour: Behaviour = HELM_4,
+        lint: object = False,
+        lookup: Lookup | None = None,
+        enable_dns: object = False,
     ) -> None:
+        self.behaviour = behaviour
         self.lint = bool(lint)
         self.lookup = lookup
         self.enable_dns = bool(enable_dns)
@@ -73,34 +79,30 @@ class Run:
         self.random_calls: set[str] = set()
         self.random_paths: set[str] = set()
 
-    def functions(self, static: Mapping[str, Function]) -> dict[str, Function]:
-        """The functions that belong to this render: those that need it, and those that note their call."""
-        own = table(
-            Function("include", self.include, ("string", "any"), returns="string"),
-            Function("tpl", self.tpl, ("string", "any"), returns="string"),
-            Function("required", self._required, ("string", "any")),
-            Function("fail", self._fail, ("string",), returns="string"),
-            Function("lookup", self._lookup, ("string",) * 4, returns="map[string]any"),
-        )
-        if not self.enable_dns:
-            own["getHostByName"] = Function("getHostByName", lambda _: "", ("string",), returns="string")
-        return {**self._noted(static), **own}
+    def functions(self) -> dict[str, Function]:
+        """Every function: those of all renders, those that need this one, and those that note that they were called."""
+        static = static_functions(self.behaviour)
+        signatures = {**static, **_OWN_SIGNATURES}
+        return {**static, **{name: replace(signatures[name], call=call) for name, call in self.calls().items()}}
 
-    def _noted(self, functions: Mapping[str, Function]) -> dict[str, Function]:
-        """Those functions whose result differs from run to run, each noting that it was called."""
+    def calls(self) -> dict[str, Callable[..., Any]]:
+        """The bodies that belong to this render."""
+        static = static_functions(self.behaviour)
+        noted = {name: partial(self._noted, name, static[name].call) for name in random_names(self.behaviour)}
         return {
-            name: replace(one, call=self._noting(name, one.call))
-            for name, one in functions.items()
-            if one.random and name not in _ORDERED
+            **noted,
+            "include": self.include,
+            "tpl": self.tpl,
+            "required": self._required,
+            "fail": self._fail,
+            "lookup": self._lookup,
+            "getHostByName": static["getHostByName"].call if self.enable_dns else _no_host,
         }
 
-    def _noting(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
-        def noted(*arguments: Any) -> Any:
-            self.random_calls.add(name)
-            self.random_paths.add(self.current_path)
-            return call(*arguments)
-
-        return noted
+    def _noted(self, name: str, call: Callable[..., Any], *arguments: Any) -> Any:
+        self.random_calls.add(name)
+        self.random_paths.add(self.current_path)
+        return call(*arguments)
 
     def include(self, name: str, data: Any) -> str:
         """The output of a named template."""
@@ -162,6 +164,28 @@ class Run:
         if self.lookup is None or self.lint:
             return {}
         return self.lookup.lookup(api_version, kind, namespace, name)
+
+
+_OWN_SIGNATURES: Final = table(
+    Function("include", Run.include, ("string", "any"), returns="string"),
+    Function("tpl", Run.tpl, ("string", "any"), returns="string"),
+    Function("required", Run._required, ("string", "any")),
+    Function("fail", Run._fail, ("string",), returns="string"),
+    Function("lookup", Run._lookup, ("string",) * 4, returns="map[string]any"),
+    Function("getHostByName", Run._fail, ("string",), returns="string"),
+)
+
+
+@cache
+def random_names(behaviour: Behaviour) -> tuple[str, ...]:
+    """Functions whose result differs from run to run."""
+    return tuple(
+        name for name, one in static_functions(behaviour).items() if one.random and name not in _ORDERED
+    )
+
+
+def _no_host(_: str) -> str:
+    return ""
 
 
 # ---- conversions

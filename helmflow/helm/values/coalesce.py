@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import marshal
+from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any, ClassVar
 
 from helmflow.core import yaml_dialect
@@ -41,7 +42,10 @@ def coalesce(chart: Chart, user: Tree, *, warn: Warn | None = None, behaviour: B
 
     `.Values.sub` and the .Values of subchart `sub` are the same object, as in Helm. Raises ChartError.
     """
-    return _Coalescing(warn or _ignore, keep_nulls=False, behaviour=behaviour).top(chart, user)
+    run = _Coalescing(warn or _ignore, keep_nulls=False, behaviour=behaviour)
+    if not chart.values and not chart.dependencies:
+        return run.top(chart, user)
+    return run.over_known_defaults(chart, user)
 
 
 def merge(chart: Chart, user: Tree, *, warn: Warn | None = None, behaviour: Behaviour = HELM_4) -> Tree:
@@ -104,36 +108,78 @@ class _Coalescing:
         """The whole chart's values on a copy of `user`."""
         return self.chart(chart, self._type(copied(user)), "")
 
+    def over_known_defaults(self, chart: Chart, user: Tree) -> Tree:
+        """The same as `top`, from what the chart gives without user values, which is worked out once per chart.
+
+        Only what `user` names is coalesced anew: its own keys one by one, a subchart's as a whole. A global can reach
+        anywhere, so it takes the long way.
+        """
+        subcharts = {sub.name: sub for sub in chart.dependencies}
+        if GLOBAL in user or any(_names_global(user[name]) for name in subcharts if name in user):
+            return self.top(chart, user)
+        try:
+            own = self._known(chart)
+        except ChartError:  # wrong defaults that `user` may put right
+            return self.top(chart, user)
+        changed = [key for key in user if key in chart.values]
+        defaults = {key: marshal.loads(blob) for key, blob in _blobs(chart, changed)}
+        for key, value in user.items():
+            own[key] = copied(value)
+        if defaults:
+            self._complete(own, defaults, subcharts, chart.name)
+        for name, sub in subcharts.items():
+            if name in user:
+                self._subchart(sub, own, chart.name)
+        return own
+
+    def _known(self, chart: Chart) -> Tree:
+        """A copy of what the chart gives alone."""
+        key = ("coalesced", self._cleans)
+        blob = chart.memo.get(key)
+        if blob is None:
+            blob = chart.memo[key] = marshal.dumps(_plain(self.top(chart, {})))
+        return self._typed(chart, marshal.loads(blob))
+
+    def _typed(self, chart: Chart, own: Tree) -> Tree:
+        """The tree with Helm's type for the values of the chart and of every subchart."""
+        for sub in chart.dependencies:
+            own[sub.name] = self._typed(sub, own[sub.name])
+        return self._type(own)
+
     def chart(self, chart: Chart, own: Tree, prefix: str) -> Tree:
         """`own` completed by the chart's defaults, then every subchart's part of it by that subchart's."""
         path = f"{prefix}.{chart.name}" if prefix else chart.name
-        self._defaults(chart, own, path)
+        self._complete(own, chart.own_values(), {sub.name for sub in chart.dependencies}, path)
         for sub in chart.dependencies:
-            name = sub.name
-            part = own.get(name, _NOTHING)
-            if part is _NOTHING:
-                part = {}
-            if not isinstance(part, dict):
-                from helmflow.gotemplate import printf
-
-                raise ChartError(
-                    printf.sprintf("type mismatch on %s: %t", name, part),
-                    error_id="values.not-a-table",
-                    hint=f"{name} is a subchart: its values must be a table",
-                )
-            part = own[name] = self._type(part)
-            self._globals(part, own, path)
-            self.chart(sub, part, path)
+            self._subchart(sub, own, path)
         return own
 
-    def _defaults(self, chart: Chart, own: Tree, path: str) -> None:
-        subcharts = {sub.name for sub in chart.dependencies}
-        for key, default in chart.own_values().items():
+    def _subchart(self, sub: Chart, own: Tree, path: str) -> None:
+        """The subchart's part of `own`, completed."""
+        name = sub.name
+        part = own.get(name, _NOTHING)
+        if part is _NOTHING:
+            part = {}
+        if not isinstance(part, dict):
+            from helmflow.gotemplate import printf
+
+            raise ChartError(
+                printf.sprintf("type mismatch on %s: %t", name, part),
+                error_id="values.not-a-table",
+                hint=f"{name} is a subchart: its values must be a table",
+            )
+        part = own[name] = self._type(part)
+        self._globals(part, own, path)
+        self.chart(sub, part, path)
+
+    def _complete(self, own: Tree, defaults: Tree, subcharts: Container[str], path: str) -> None:
+        """`own` completed by a chart's defaults, which are used up."""
+        for key, default in defaults.items():
             if key not in own:
                 if self._cleans:
                     if default is None:
                         continue
-                    if isinstance(default, dict) and chart.has_null_defaults:
+                    if isinstance(default, dict):
                         without_nulls(default)
                 own[key] = default
                 continue
@@ -144,9 +190,8 @@ class _Coalescing:
             elif isinstance(value, dict):
                 if isinstance(default, dict):
                     # a subchart's part keeps its nulls: they still have that subchart's defaults to delete
-                    self.tables(
-                        value, default, f"{path}.{key}", keep_nulls=self._keep_nulls or key in subcharts
-                    )
+                    keep = self._keep_nulls or key in subcharts
+                    self.tables(value, default, f"{path}.{key}", keep_nulls=keep)
                 elif default is not None:
                     self._warn(f"skipped value for {path}.{key}: Not a table.")
 
@@ -203,6 +248,37 @@ class _Coalescing:
 
 
 _NOTHING = object()
+
+
+def _names_global(value: Any) -> bool:
+    return isinstance(value, dict) and (GLOBAL in value or any(map(_names_global, value.values())))
+
+
+def _blobs(chart: Chart, keys: list[str]) -> Iterator[tuple[str, bytes]]:
+    """Single top-level defaults, serialised once per chart."""
+    blobs: dict[str, bytes] = chart.memo.setdefault("value-blobs", {})
+    for key in keys:
+        blob = blobs.get(key)
+        if blob is None:
+            blob = blobs[key] = marshal.dumps(chart.values[key])
+        yield key, blob
+
+
+def _plain(own: Tree) -> Tree:
+    """The tree without Helm's types; maps that are shared stay shared."""
+    seen: dict[int, Tree] = {}
+
+    def plain(value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        made = seen.get(id(value))
+        if made is None:
+            made = seen[id(value)] = {}
+            made.update((key, plain(item)) for key, item in value.items())
+        return made
+
+    found: Tree = plain(own)
+    return found
 
 
 def _table_at(values: Tree, path: str) -> Tree:
