@@ -240,7 +240,8 @@ class _Reader:
         if node.kind == "scalar" and kind.text:
             return node.value
         if node.kind == "mapping" and kind.block is not None:
-            return self.value(node, kind.block, what)
+            value = self.value(node, kind.block, what)
+            return Located(value, node, self.text) if isinstance(value, dict) else value
         if node.kind == "sequence" and kind.items is not None:
             return [self.value(child, kind.items, f"{what}[{i}]") for i, child in enumerate(node.children)]
         self.wrong(node, "a text or a map" if kind.block else "a text", what)

@@ -48,7 +48,9 @@ class CommandValues:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
-    """One values file or inline map, as Helm would read it. `text` is what was read, for places."""
+    """One values file or inline map, as Helm would read it. `text` is what was read, for places; `written` is an
+    inline map's entry in the state file.
+    """
 
     values: Values
     source: str
@@ -56,6 +58,7 @@ class Layer:
     span: Span | None = None
     secret: bool = False
     secret_paths: frozenset[Path_] = frozenset()
+    written: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,13 +222,13 @@ class _Reader:
         for index, entry in enumerate(sources.values):
             span = span_of(self.release.spec, "values", index)
             if isinstance(entry, dict):
-                yield self.inline(entry, f"{self.view.file}: values[{index}]", span)
+                yield self.inline(entry, "values", index, span)
             else:
                 yield from self.file(entry, sources.path_prefix, span)
         for index, entry in enumerate(sources.secrets):
             span = span_of(self.release.spec, "secrets", index)
             if isinstance(entry, dict):
-                yield self.inline(entry, f"{self.view.file}: secrets[{index}]", span)
+                yield self.inline(entry, "secrets", index, span)
             else:
                 yield from self.secret(entry, sources.path_prefix, span)
 
@@ -235,14 +238,15 @@ class _Reader:
         for name in command.values_files:
             yield from self.file(name, "", None, self.context.cwd if several else None)
 
-    def inline(self, entry: Values, source: str, span: Span | None) -> Layer:
+    def inline(self, entry: Values, key: str, index: int, span: Span | None) -> Layer:
         """A map in the state file, with references answered."""
         expanded = self.expanded(entry, span)
         return Layer(
             values=as_helm_reads(expanded.value),
-            source=source,
+            source=f"{self.view.file}: {key}[{index}]",
             span=span,
             secret_paths=frozenset(expanded.paths),
+            written=entry,
         )
 
     def expanded(self, value: Any, span: Span | None) -> refs.Expanded:
@@ -354,9 +358,8 @@ class _Reader:
             yield Assignment(kind="set-file", expression=f"{name}={entry['file']}", source=source)
         elif entry.get("values"):
             found = self.expanded(entry["values"], span)
-            items = ",".join(
-                escape(_text(item)) if not isinstance(item, dict) else _json(item) for item in found.value
-            )
+            texts = (_json(item) if isinstance(item, dict) else _text(item) for item in found.value)
+            items = ",".join(map(escape, texts))
             yield Assignment(
                 kind=kind, expression=f"{name}={{{items}}}", source=source, secret=bool(found.paths)
             )
