@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from helmflow.gotemplate.functions import Function, FunctionError, function, table
-from helmflow.gotemplate.gotypes import GoObject, StringMap, StringSlice
+from helmflow.gotemplate.gotypes import GoObject, NilMap, StringMap, StringSlice
 from helmflow.gotemplate.values import type_of
 from helmflow.sprig.conversion import check_depth, is_empty, strval
 
@@ -34,6 +34,8 @@ def get(mapping: Dict, key: str) -> Any:
 
 @function("set", "map[string]any", "string", "any", returns="map[string]any")
 def set_key(mapping: Dict, key: str, value: Any) -> Dict:
+    if type(mapping) is NilMap:
+        raise FunctionError("assignment to entry in nil map")
     mapping[key] = value
     return mapping
 
@@ -155,6 +157,8 @@ def _merged(target: Dict, sources: tuple[Dict, ...], into: Any) -> Dict:
 
 def _merged_all(target: Dict, sources: tuple[Dict, ...], into: Any) -> Dict:
     for source in sources:
+        if type(target) is NilMap and type(source) is not NilMap:
+            target = {}
         into(target, source, 0)
     return target
 

@@ -271,7 +271,9 @@ def _widths(source: Random) -> tuple[str, dict[str, Any]]:
 
 
 def _encodings(source: Random) -> tuple[str, dict[str, Any]]:
-    name, letters = source.choice((("b64dec", "abCD+/==\n\r-"), ("b32dec", "ABZ27====\n1")))
+    name, letters = source.choice(
+        (("b64dec", "abCD+/==\n\r-"), ("b64dec", "ab="), ("b32dec", "ABZ27====\n1"))
+    )
     return f"{{{{ {name} .s | toJson }}}}", {"s": _some(source, letters, 18)}
 
 
