@@ -31,6 +31,10 @@ _LABEL_TEXT: Final = (
     "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an "
     "alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
 )
+_SERVICE_TEXT: Final = (
+    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an "
+    "alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')"
+)
 _SUBDOMAIN_TEXT: Final = (
     "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an "
     "alphanumeric character (e.g. 'example.com', regex used for validation is "
@@ -214,6 +218,9 @@ def _workload(value: Json, path: str = "spec") -> Causes:
         causes.append(
             invalid(f"{path}.selector", selector, f"empty selector is invalid for {_word(value['kind'])}")
         )
+    bad = _labels((selector or {}).get("matchLabels"), f"{path}.selector.matchLabels")
+    if bad:
+        return [*causes, *bad, invalid(f"{path}.selector", selector, "invalid label selector")]
     labels = spec["template"]["metadata"].get("labels")
     if not _matches(selector, labels):
         causes.append(
@@ -298,6 +305,11 @@ def _stateful_set(value: Json) -> Causes:
         )
     elif strategy.get("type") not in ("OnDelete", "RollingUpdate"):
         causes.append(invalid("spec.updateStrategy", strategy, "must be 'RollingUpdate' or 'OnDelete'"))
+    service = value["spec"].get("serviceName") or ""
+    if len(service) > 63:
+        causes.append(invalid("spec.serviceName", service, "must be no more than 63 characters"))
+    elif service and not _LABEL_RE.fullmatch(service):
+        causes.append(invalid("spec.serviceName", service, _LABEL_TEXT))
     policy = value["spec"].get("podManagementPolicy")
     if policy not in ("OrderedReady", "Parallel"):
         causes.append(invalid("spec.podManagementPolicy", policy, "must be 'OrderedReady' or 'Parallel'"))
@@ -691,6 +703,9 @@ def _backend(backend: Json, path: str) -> Causes:
     port = service.get("port") or {}
     if not service.get("name"):
         return [required(f"{path}.service.name")]
+    if len(service["name"]) > 63 or not _LABEL_RE.fullmatch(service["name"]):
+        why = "must be no more than 63 characters" if len(service["name"]) > 63 else _SERVICE_TEXT
+        return [invalid(f"{path}.service.name", service["name"], why)]
     if not port.get("name") and not port.get("number"):
         return [required(path, "port name or number is required")]
     return []
