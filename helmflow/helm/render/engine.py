@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import marshal
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -219,12 +221,46 @@ def render_template(text: str, data: Any, name: str, *, rules: Behaviour | None 
         raise failures.exec_failure(error, run.behaviour) from error
 
 
-def validate(chart: Chart, values: dict[str, Any]) -> None:
-    """Values against values.schema.json of the chart and its subcharts. Raises ChartError `chart.values-schema`."""
-    if any(part.schema for _, part in chart.walk()):
-        from helmflow.helm.values import schema
+_VERDICTS_KEPT: Final = 64
 
-        schema.validate(chart, values)
+
+def validate(chart: Chart, values: dict[str, Any]) -> None:
+    """Values against values.schema.json of the chart and its subcharts. Raises ChartError `chart.values-schema`.
+
+    Values that passed are remembered by content.
+    """
+    passed: set[bytes] | None = chart.memo.get("schema-passed")
+    if passed is None:
+        has_schema = any(part.schema is not None for _, part in chart.walk())
+        passed = chart.memo["schema-passed"] = set() if has_schema else _NO_SCHEMA
+    if passed is _NO_SCHEMA:
+        return
+    from helmflow.helm.values import schema
+
+    try:
+        digest = hashlib.blake2b(marshal.dumps(_plain(chart, values))).digest()
+    except ValueError:  # numbers from --set are no plain ones
+        digest = b""
+    if digest in passed:
+        return
+    schema.validate(chart, values)
+    if digest:
+        if len(passed) >= _VERDICTS_KEPT:
+            passed.clear()
+        passed.add(digest)
+
+
+_NO_SCHEMA: Final[set[bytes]] = set()
+
+
+def _plain(chart: Chart, values: dict[str, Any]) -> dict[str, Any]:
+    """The tree without Helm's type of values, sharing all but the maps that have it."""
+    own = dict(values)
+    for sub in chart.dependencies:
+        part = own.get(sub.name)
+        if isinstance(part, dict):
+            own[sub.name] = _plain(sub, part)
+    return own
 
 
 def check_kube_version(chart: Chart, capabilities: Capabilities) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import marshal
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache, partial
@@ -9,7 +10,7 @@ from types import MappingProxyType
 from typing import Any, Final, Protocol
 
 from helmflow.core import go_json, yaml_dialect
-from helmflow.core.limits import MAX_INCLUDE_DEPTH, MAX_TPL_DEPTH
+from helmflow.core.limits import KIB, MAX_INCLUDE_DEPTH, MAX_TPL_DEPTH
 from helmflow.gotemplate.errors import ExecError, ParseError
 from helmflow.gotemplate.functions import Function, FunctionError, function, table
 from helmflow.gotemplate.gotypes import Int64, NamedMap, NilMap
@@ -219,7 +220,7 @@ def to_yaml_pretty(value: Any) -> str:
 def from_yaml(text: str) -> dict[str, Any]:
     """The map in a YAML text; what went wrong is under Error."""
     try:
-        loaded = yaml_dialect.load(text)
+        loaded = _loaded(text)
     except ValueError as error:
         return {"Error": str(error)}
     if loaded is None or isinstance(loaded, dict):
@@ -231,7 +232,7 @@ def from_yaml(text: str) -> dict[str, Any]:
 def from_yaml_array(text: str) -> list[Any]:
     """The list in a YAML text; what went wrong is its only entry."""
     try:
-        loaded = yaml_dialect.load(text)
+        loaded = _loaded(text)
     except ValueError as error:
         return [str(error)]
     if loaded is None or isinstance(loaded, list):
@@ -303,6 +304,24 @@ def from_toml(text: str) -> dict[str, Any]:
         return toml.loads(text, integer=Int64, moment=from_moment)
     except ValueError as error:
         return {"Error": str(error)}
+
+
+_texts: dict[str, bytes] = {}  # YAML text -> its value serialised: charts read the same short texts again and again
+_TEXTS_KEPT: Final = 4096
+_LONGEST_TEXT_KEPT: Final = 64 * KIB
+
+
+def _loaded(text: str) -> Any:
+    """The value of a YAML text, the caller's own."""
+    known = _texts.get(text)
+    if known is not None:
+        return marshal.loads(known)
+    value = yaml_dialect.load(text)
+    if len(text) <= _LONGEST_TEXT_KEPT:
+        if len(_texts) >= _TEXTS_KEPT:
+            _texts.clear()
+        _texts[text] = marshal.dumps(value)
+    return value
 
 
 def _raising(work: Callable[[], str]) -> str:
