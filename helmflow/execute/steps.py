@@ -16,8 +16,10 @@ from helmflow.execute.bench import Bench, StepFailed
 from helmflow.helm.release import history
 from helmflow.helm.release.record import ReleaseStatus, Revision, go_time
 from helmflow.kube import applying, errors
+from helmflow.kube.client import JSON_PATCH
 from helmflow.kube.objects import KubeObject
 from helmflow.kube.waiting import ObjectFailure, Target, Until, WaitReport
+from helmflow.plan import conflicts
 from helmflow.plan.model import (
     ApplyCrds,
     ApplyObjects,
@@ -198,9 +200,10 @@ def _apply(change: Change, bench: Bench) -> tuple[KubeObject, bool]:
     patience_s = UNKNOWN_KIND_TIMEOUT_S if bench.ran_crds else 0.0
     deadline = Deadline(bench.tools.clock, patience_s)
     refreshed = False
+    live = _taken_over(change, bench)
     while True:
         try:
-            applied = applying.apply(client, body, live=change.live, last=change.last, force=change.force)
+            applied = applying.apply(client, body, live=live, last=change.last, force=change.force)
             return applied.object, applied.created
         except ClusterError as failure:
             unserved = failure.error_id == "cluster.unknown-kind"
@@ -211,6 +214,17 @@ def _apply(change: Change, bench: Bench) -> tuple[KubeObject, bool]:
             bench.tools.clock.sleep(0.2)
         client.discovery(refresh=True)
         refreshed = True
+
+
+def _taken_over(change: Change, bench: Bench) -> KubeObject | None:
+    """The live object, once what another Helm applied of this release is ours."""
+    patch = conflicts.taken_over(change.live) if change.live else None
+    if patch is None:
+        return change.live  # type: ignore[no-any-return]  # Json
+    try:
+        return bench.tools.client.patch(change.ref, JSON_PATCH, patch, manager="")
+    except (errors.Conflict, errors.Invalid):
+        return change.live  # type: ignore[no-any-return]  # somebody was faster: applying tells
 
 
 def _delete_objects(step: DeleteObjects, bench: Bench) -> None:

@@ -151,7 +151,7 @@ def _settles(subject: Subject, item: _Pending) -> bool:
     """Whether a conflict is settled by taking or yielding fields, so that the server is asked once more."""
     if not isinstance(item.answer, errors.FieldConflict):
         return False
-    verdict = conflicts.settle(item.answer.fields, item.body)
+    verdict = conflicts.settle(item.answer.fields, item.body, item.live)
     if verdict is None:
         return False
     item.body, item.force = verdict.body, verdict.force

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from helmflow.kube.errors import OwnedField
+from helmflow.kube.ownership import MANAGER
+from helmflow.plan.objects import RELEASE_NAME
 
 Json = Any
 
@@ -29,21 +31,61 @@ class Verdict:
     force: bool
 
 
-def settle(fields: Sequence[OwnedField], body: dict[str, Json]) -> Verdict | None:
+def settle(fields: Sequence[OwnedField], body: dict[str, Json], live: Mapping[str, Json]) -> Verdict | None:
     """The verdict on all conflicting fields of one object; None where a person has to decide.
 
-    Replicas that an autoscaler (or anyone through the scale subresource) set stay as they are.
+    What applied the release's own ownership annotation is Helm under another name (an SDK in some program). Replicas that an autoscaler (or anyone through the scale subresource) set stay as they are.
     """
     yielded = [owned.field for owned in fields if _yields(owned)]
     if any(not _PLAIN_PATH.fullmatch(path) for path in yielded):
         return None
     rest = [owned for owned in fields if owned.field not in yielded]
-    if any(not _PEOPLE.match(owned.manager) for owned in rest):
+    tools = {str(entry.get("manager")) for entry in release_tools(live)}
+    if any(not _PEOPLE.match(owned.manager) and owned.manager not in tools for owned in rest):
         return None
     kept = copy.deepcopy(body)
     for path in yielded:
         _drop(kept, path[1:].split("."))
     return Verdict(kept, bool(rest))
+
+
+def release_tools(live: Mapping[str, Json]) -> tuple[Mapping[str, Json], ...]:
+    """The managedFields entries of other managers that applied the annotation which names the release."""
+    entries = (live.get("metadata") or {}).get("managedFields") or ()
+    return tuple(
+        entry
+        for entry in entries
+        if entry.get("operation") == "Apply"
+        and entry.get("manager") != MANAGER
+        and f"f:{RELEASE_NAME}"
+        in (((entry.get("fieldsV1") or {}).get("f:metadata") or {}).get("f:annotations") or {})
+    )
+
+
+def taken_over(live: Mapping[str, Json]) -> list[dict[str, Json]] | None:
+    """The JSON patch that makes another tool's ownership of this release ours; None where nothing is to be done.
+
+    Without it fields that leave the chart would stay, because that tool would still own them.
+    """
+    metadata = live.get("metadata") or {}
+    entries = metadata.get("managedFields") or []
+    tools = release_tools(live)
+    if not tools or any(_is_ours(entry) for entry in entries):
+        return None
+    first = tools[0]
+    renamed = [
+        {**entry, "manager": MANAGER} if entry is first else entry
+        for entry in entries
+        if entry is first or entry not in tools
+    ]
+    return [
+        {"op": "test", "path": "/metadata/resourceVersion", "value": metadata.get("resourceVersion")},
+        {"op": "replace", "path": "/metadata/managedFields", "value": renamed},
+    ]
+
+
+def _is_ours(entry: Mapping[str, Json]) -> bool:
+    return entry.get("manager") == MANAGER and entry.get("operation") == "Apply"
 
 
 def _yields(owned: OwnedField) -> bool:
