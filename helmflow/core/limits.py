@@ -18,6 +18,7 @@ MAX_TEMPLATE_OUTPUT_BYTES: Final = 256 * MIB  # one render, all files together
 MAX_INCLUDE_DEPTH: Final = 1000  # Helm's recursionMaxNums, per template name
 MAX_TPL_DEPTH: Final = 200  # nested tpl calls; Helm has no bound and its process dies
 MAX_TEMPLATE_DEPTH: Final = 100_000  # Go's maxExecDepth for {{ template }}
+MAX_TEMPLATE_TEXT_BYTES: Final = 16 * MIB  # what one template or printf gives; the largest recorded one is 2 MiB
 MAX_TEMPLATE_STEPS: Final = 5_000_000  # loop rounds and template calls of one render; large charts need 200,000
 MAX_LIST_ITEMS: Final = 10_000_000  # append, concat: list growth
 MAX_SEQUENCE_ITEMS: Final = 1_000_000  # until, untilStep, seq: ten million numbers alone would fill 400 MiB

@@ -10,8 +10,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from helmflow.core.errors import TemplateError
+from helmflow.core.limits import MAX_TEMPLATE_TEXT_BYTES
 from helmflow.gotemplate import builtins, nodes, rules, runtime
 from helmflow.gotemplate.functions import Function, FunctionError
+from helmflow.gotemplate.printf import TOO_LONG, joined
 from helmflow.gotemplate.rules import INTERFACE, MIXED, UNKNOWN, Refused
 from helmflow.gotemplate.runtime import CALL_FAILURES, Fault
 from helmflow.gotemplate.values import INVALID, equal, type_of
@@ -41,7 +43,10 @@ def run(template: Template, templates: TemplateSet, data: Any) -> str:
         statements = tree.closures = _Compiler(tree, templates).body(tree.items, None, UNKNOWN)
     out: list[str] = []
     statements(data, {DOLLAR: data, RUN: templates, TEMPLATE: template}, out.append)
-    return "".join(out)
+    try:
+        return joined(out)
+    except FunctionError as error:
+        raise runtime.unplaced(template) from error
 
 
 class _Compiler:
@@ -146,7 +151,10 @@ class _Compiler:
                 value = evaluate(d, v)
             except Fault as fault:
                 raise runtime.located(fault, base, v[TEMPLATE]) from fault.cause
-            write(value if type(value) is str else shown(value))
+            try:
+                write(value if type(value) is str else shown(value))
+            except FunctionError as error:
+                raise runtime.unplaced(v[TEMPLATE], str(error)) from error
 
         return show
 
@@ -197,6 +205,7 @@ class _Compiler:
                 raise runtime.located(Fault(blamed, str(error), error), base, v[TEMPLATE]) from error
             entered = False
             run_body = body()
+            counted = _counted(write)
             try:
                 for key, element in found:
                     entered = True
@@ -204,7 +213,7 @@ class _Compiler:
                         v[element_slot] = element
                         if index_slot is not None:
                             v[index_slot] = key
-                    if run_body(element, v, write) == LEAVE:
+                    if run_body(element, v, counted) == LEAVE:
                         break
             except FunctionError as error:
                 raise runtime.located(Fault(blamed, str(error), error), base, v[TEMPLATE]) from error
@@ -497,6 +506,20 @@ def _dot(d: Any, v: Frame) -> Any:
 
 def _dollar(d: Any, v: Frame) -> Any:
     return v[DOLLAR]
+
+
+def _counted(write: Write) -> Write:
+    """The same, but it ends a loop whose output grows beyond the limit."""
+    size = 0
+
+    def counted(text: str) -> None:
+        nonlocal size
+        size += len(text)
+        if size > MAX_TEMPLATE_TEXT_BYTES:
+            raise FunctionError(TOO_LONG)
+        write(text)
+
+    return counted
 
 
 def _nothing(d: Any, v: Frame, write: Write) -> None:

@@ -54,6 +54,7 @@ class Tree:
         "body",
         "closures",
         "defined",
+        "places",
         "program",
         "range_assigned",
         "render",
@@ -70,6 +71,7 @@ class Tree:
         self.range_assigned = range_assigned
         self.closures: Any = None
         self.program: Any = None  # False where there can be none
+        self.places: Any = None  # where lines of the program come from, once one failed
         self.render: object = None  # the render that ran it last
         self.runs = 0
         self.defined: str | None = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from helmflow.core.limits import MAX_STRING_BYTES
+from helmflow.core.limits import MAX_TEMPLATE_TEXT_BYTES
 from helmflow.gotemplate.functions import FunctionError
 from helmflow.gotemplate.gotypes import GoError, GoObject
 from helmflow.gotemplate.strconv import (
@@ -23,7 +23,9 @@ from helmflow.gotemplate.values import kind_of, sorted_keys, type_of
 
 __all__ = ["format_value", "quote", "sprint", "sprintf", "sprintln"]
 
+TOO_LONG = f"the text is longer than {MAX_TEMPLATE_TEXT_BYTES} bytes"
 _NIL = "<nil>"
+_MAX_PARTS = 2_000_000  # pieces of one formatted value: lists that hold lists twice double with each level
 _TOO_LARGE = 1_000_000
 _SIGNED = frozenset(("int", "int8", "int16", "int32", "int64"))
 _UNSIGNED = frozenset(("uint", "uint8", "uint16", "uint32", "uint64", "uintptr"))
@@ -57,12 +59,12 @@ def sprint(*values: Any) -> str:
             out.append(" ")
         out.append(value if type(value) is str else format_value(value))
         previous_text = text
-    return _bounded(out)
+    return joined(out)
 
 
 def sprintln(*values: Any) -> str:
     """fmt.Sprintln: blanks between operands and a newline."""
-    return _bounded([" ".join([format_value(value) for value in values]), "\n"])
+    return joined([" ".join([format_value(value) for value in values]), "\n"])
 
 
 def sprintf(layout: str, *values: Any) -> str:
@@ -71,13 +73,21 @@ def sprintf(layout: str, *values: Any) -> str:
         return layout
     printer = _Printer()
     printer.do_printf(layout, values)
-    return _bounded(printer.out)
+    return joined(printer.out)
 
 
-def _bounded(parts: Sequence[str]) -> str:
-    if sum(map(len, parts)) > MAX_STRING_BYTES:
-        raise FunctionError(f"the text is longer than {MAX_STRING_BYTES} bytes")
+def joined(parts: Sequence[str]) -> str:
+    """The parts as one text. Raises FunctionError beyond the limit."""
+    if sum(map(len, parts)) > MAX_TEMPLATE_TEXT_BYTES:
+        raise FunctionError(TOO_LONG)
     return "".join(parts)
+
+
+def bounded(text: str) -> str:
+    """The text itself. Raises FunctionError beyond the limit."""
+    if len(text) > MAX_TEMPLATE_TEXT_BYTES:
+        raise FunctionError(TOO_LONG)
+    return text
 
 
 class _Printer:
@@ -460,6 +470,8 @@ class _Printer:
         if depth > _MAX_DEPTH:
             raise FunctionError("value is nested too deeply to print")
         out = self.out
+        if len(out) > _MAX_PARTS:
+            raise FunctionError(TOO_LONG)
         out.append(f"{type_of(value)}{{" if self.sharp_v else "map[")
         for number, key in enumerate(sorted_keys(value)):
             if number:
@@ -476,6 +488,8 @@ class _Printer:
 
     def _sequence(self, value: Sequence[Any], verb: str, depth: int, type_name: str) -> None:
         out = self.out
+        if len(out) > _MAX_PARTS:
+            raise FunctionError(TOO_LONG)
         out.append(f"{type_name}{{" if self.sharp_v else "[")
         for number, element in enumerate(value):
             if number:

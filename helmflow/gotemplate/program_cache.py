@@ -5,16 +5,17 @@ from __future__ import annotations
 import marshal
 import os
 from collections.abc import Iterable, Mapping
-from hashlib import sha256
+from hashlib import blake2b
 from importlib.util import MAGIC_NUMBER
 from pathlib import Path
 from types import CodeType
 from typing import Any, Final, Protocol
+from zlib import crc32
 
 from helmflow.gotemplate.functions import Function
 
 FORMAT: Final = 1  # raise with every change of what generated code looks like or calls
-_DIGEST_SIZE: Final = 32
+_DIGEST_SIZE: Final = 4
 _MAX_ENTRIES: Final = 500  # charts; the oldest go when a new one comes
 
 
@@ -37,7 +38,7 @@ def key_of(
     texts: Iterable[str], functions: Mapping[str, Function], fixed: frozenset[str], missing_key: str
 ) -> str:
     """The name of an entry: everything that generated code depends on."""
-    digest = sha256(MAGIC_NUMBER)
+    digest = blake2b(MAGIC_NUMBER, digest_size=20)
     signatures = [
         (name, one.params, one.variadic, one.returns, name in fixed)
         for name, one in sorted(functions.items())
@@ -53,13 +54,13 @@ def key_of(
 def pack(stored: list[StoredText]) -> bytes:
     """An entry's bytes, with a digest to notice damage."""
     content = marshal.dumps(stored)
-    return sha256(content).digest() + content
+    return crc32(content).to_bytes(_DIGEST_SIZE) + content
 
 
 def unpack(entry: bytes) -> list[StoredText] | None:
     """What was packed, None where the bytes are damaged."""
     digest, content = entry[:_DIGEST_SIZE], entry[_DIGEST_SIZE:]
-    if sha256(content).digest() != digest:
+    if crc32(content).to_bytes(_DIGEST_SIZE) != digest:
         return None
     try:
         found: Any = marshal.loads(content)

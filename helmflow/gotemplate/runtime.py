@@ -20,7 +20,7 @@ from helmflow.gotemplate.builtins import NO_VALUE
 from helmflow.gotemplate.errors import ExecError
 from helmflow.gotemplate.functions import Function, FunctionError
 from helmflow.gotemplate.gotypes import GoObject, NamedMap
-from helmflow.gotemplate.printf import format_value
+from helmflow.gotemplate.printf import TOO_LONG, format_value
 from helmflow.gotemplate.rules import INTERFACE, MIXED, UNKNOWN, Refused, arity_mistake, checked, parameter_at
 from helmflow.gotemplate.values import INVALID, kind_of, sorted_keys, type_of
 
@@ -77,6 +77,11 @@ class Budget:
         self.output += characters
         if self.output > MAX_TEMPLATE_OUTPUT_BYTES:
             raise FunctionError(f"the output is larger than {MAX_TEMPLATE_OUTPUT_BYTES} bytes")
+
+
+def unplaced(template: Template, reason: str = TOO_LONG) -> ExecError:
+    """A failure of a template as a whole, such as output beyond the limit."""
+    return ExecError(location="", executing=template.name, node="", reason=f"{template.file}: {reason}")
 
 
 def located(fault: Fault, base: int, template: Template) -> ExecError:

@@ -13,9 +13,10 @@ from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, Final
 
 from helmflow.core.errors import TemplateError
+from helmflow.core.limits import MAX_TEMPLATE_TEXT_BYTES
 from helmflow.gotemplate import builtins, gotypes, nodes, rules, runtime
 from helmflow.gotemplate.functions import Function, FunctionError
-from helmflow.gotemplate.printf import format_value, sprintf
+from helmflow.gotemplate.printf import TOO_LONG, bounded, format_value, joined, sprintf
 from helmflow.gotemplate.rules import INTERFACE, MIXED, UNKNOWN, Refused
 from helmflow.gotemplate.runtime import Fault
 from helmflow.gotemplate.values import INVALID, equal
@@ -90,10 +91,12 @@ def blame(
     assert trace is not None
     while trace.tb_next is not None and trace.tb_frame.f_code.co_filename != "<template>":
         trace = trace.tb_next
-    _, lines = _Generator(template.tree, functions, fixed).generate()
-    place = lines.get(trace.tb_lineno)
+    tree = template.tree
+    if tree.places is None:
+        tree.places = _Generator(tree, functions, fixed).generate()[1]
+    place = tree.places.get(trace.tb_lineno)
     if place is None:
-        return error
+        return runtime.unplaced(template, str(error)) if isinstance(error, FunctionError) else error
     try:
         _explain(error, place, trace.tb_frame.f_locals)
     except Fault as fault:
@@ -159,6 +162,7 @@ class _Generator:
         self.slots = 0
         self.base = 0
         self.loops = 0
+        self.loops_seen = ""
         self.varying = ""
 
     def generate(self) -> tuple[str, dict[int, _Place]]:
@@ -168,10 +172,16 @@ class _Generator:
         if self.varying:
             head.append("  C = R.calls")
         last = self.lines[-1]
-        if last.startswith("  w(") and sum(line.lstrip().startswith("w(") for line in self.lines) == 1:
+        if (
+            not self.loops_seen
+            and last.startswith("  w(")
+            and sum(line.lstrip().startswith("w(") for line in self.lines) == 1
+        ):
             head += [*self.lines[:-1], "  return (" + last[4:]]
         else:
-            head += ["  o = []", "  w = o.append", *self.lines, "  return ''.join(o)"]
+            join = "  return joined(o)" if self.loops_seen else "  return ''.join(o)"
+            count = ["  n = 0"] if self.loops_seen else []
+            head += ["  o = []", "  w = o.append", *count, *self.lines, join]
         head += [" except FAILURES as e:", "  raise R.blame(e, P)"]
         source = "\n".join(head)
         out = []
@@ -228,12 +238,19 @@ class _Generator:
         text = "".join(literal)
         if not values:
             self._emit(indent, f"w({text.replace('%%', '%')!r})")
-        elif text == "%s":
-            self._emit(indent, f"w({values[0]})")
         else:
-            self._emit(indent, f"w({text!r} % ({', '.join(values)},))")
+            made = values[0] if text == "%s" else f"{text!r} % ({', '.join(values)},)"
+            self._write(made, indent)
         literal.clear()
         values.clear()
+
+    def _write(self, made: str, indent: str) -> None:
+        """Output that is no literal; in loops its size is counted, for the list of pieces may grow without end."""
+        if self.loops:
+            self._emit(indent, f"w(s := ({made}))")
+            self._emit(indent, "n += len(s)")
+        else:
+            self._emit(indent, f"w({made})")
 
     def _printed(self, pipe: nodes.Pipe) -> str:
         source, knowledge = self.pipe(pipe)
@@ -252,7 +269,7 @@ class _Generator:
         elif isinstance(item, nodes.Template):
             data = self.pipe(item.pipe)[0] if item.pipe else "None"
             mark = self._mark(_Place(item.base, "template", item))
-            self._emit(indent, f"w({mark}template(R, {item.name!r}, {data}))")
+            self._write(f"{mark}template(R, {item.name!r}, {data})", indent)
         else:
             if not self.loops:
                 raise Unsupported
@@ -314,6 +331,8 @@ class _Generator:
             self._emit(indent + " ", f"{entered} = False")
         self.dot = (element, INTERFACE)
         self.loops += 1
+        self.loops_seen = "yes"
+        self._emit(indent + " ", f"if n > {MAX_TEMPLATE_TEXT_BYTES}: too_long()")
         self._body(item.body, indent + " ")
         self.loops -= 1
         self.scope, self.dot = declared, dot
@@ -660,7 +679,7 @@ _SHORTCUTS: Final[dict[str, tuple[tuple[tuple[str, ...], bool], _Shortcut]]] = {
 _VERB: Final = re.compile(r"%(.)", re.DOTALL)
 
 
-def _make_printf(generator: _Generator, operands: list[Known], _command: nodes.Node) -> str | None:
+def _make_printf(generator: _Generator, operands: list[Known], command: nodes.Node) -> str | None:
     """A constant layout of plain %s, %v and %d becomes Python's own formatting."""
     layout, knowledge = operands[0]
     if knowledge != "string" or layout[0] not in "'\"":
@@ -686,7 +705,12 @@ def _make_printf(generator: _Generator, operands: list[Known], _command: nodes.N
     if not parts:
         return repr(text.replace("%%", "%"))
     python = _VERB.sub(lambda verb: "%%" if verb[1] == "%" else "%s", text)
-    return f"({python!r} % ({', '.join(parts)},))"
+    made = f"({python!r} % ({', '.join(parts)},))"
+    if len(parts) < 2:
+        return made
+    # Two values in one text can double it with every round; one value cannot.
+    mark = generator._mark(_Place(generator.base, "call", command, "printf"))
+    return f"{mark}bounded{made}"
 
 
 def _unliteral(source: str) -> str:
@@ -708,6 +732,10 @@ _SPECIAL: Final[dict[str, Callable[[_Generator, list[Known], nodes.Node], str | 
 
 
 # -- helpers that generated code calls -------------------------------------------------------------------------------
+
+
+def _too_long() -> None:
+    raise FunctionError(TOO_LONG)
 
 
 def _differ(a: Any, b: Any) -> bool:
@@ -754,12 +782,14 @@ def _invoke(receiver: Any, name: str, knowledge: str, given: tuple[Any, ...], kn
 _HELPERS: Final[dict[str, Any]] = {
     "FAILURES": (FunctionError, TemplateError, Refused, AttributeError, LookupError, TypeError),
     "Int64": gotypes.Int64,
+    "bounded": bounded,
     "checked": rules.checked,
     "differ": _differ,
     "elements": runtime.elements,
     "equal": equal,
     "format_value": format_value,
     "invoke": _invoke,
+    "joined": joined,
     "length": builtins.LEN.call,
     "length_of_pipe": _length_of_pipe,
     "pairs": runtime.pairs,
@@ -767,4 +797,5 @@ _HELPERS: Final[dict[str, Any]] = {
     "shown": runtime.shown,
     "sprintf": sprintf,
     "template": _template,
+    "too_long": _too_long,
 }

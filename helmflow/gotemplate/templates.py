@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, Final
 
+from helmflow.core.limits import MAX_TEMPLATE_TEXT_BYTES
 from helmflow.core.source import SourceText
 from helmflow.gotemplate import builtins, closures, nodes, runtime, sources
 from helmflow.gotemplate.errors import ExecError, ParseError
@@ -244,7 +245,10 @@ class TemplateSet:
         """The output of a template that was looked up before. Raises ExecError."""
         program = template.tree.program
         if program:
-            return program(data, self, template)  # type: ignore[no-any-return]
+            text: str = program(data, self, template)
+            if len(text) > MAX_TEMPLATE_TEXT_BYTES:
+                raise runtime.unplaced(template)
+            return text
         tree = template.tree
         tree.runs += 1
         if program is None and (
