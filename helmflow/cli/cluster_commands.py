@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import secrets
 import signal
 import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from helmflow.cli.exit_codes import ExitCode
 from helmflow.cli.flags import add_command, flag
@@ -56,7 +55,7 @@ def start(given: SimpleNamespace) -> int:
         print(f"already serving at {running['server']}")  # noqa: T201
         return ExitCode.OK
     if given.foreground:
-        return _serve(given.port)
+        _serve(given.port)
     command = [
         sys.executable,
         "-m",
@@ -132,21 +131,20 @@ def kubeconfig(given: SimpleNamespace) -> int:
     return ExitCode.OK
 
 
-def _serve(port: int) -> int:
+def _serve(port: int) -> NoReturn:
     from helmflow.embedded import loopback
     from helmflow.embedded.server import ApiServer
 
-    token = secrets.token_urlsafe(24)
-    server = loopback.serve(ApiServer(embedded_storage()), port=port, token=token)
-    _private(_kubeconfig_path(), loopback.kubeconfig(server.url, token))
+    server = loopback.serve(ApiServer(embedded_storage()), port=port).start()
+    loopback.write_kubeconfig(_kubeconfig_path(), server)
     _private(_record_path(), json.dumps({"pid": os.getpid(), "server": server.url}))
     print(f"serving at {server.url}", flush=True)  # noqa: T201
     try:
-        signal.sigwait({signal.SIGINT, signal.SIGTERM})
+        while True:
+            signal.pause()  # SIGTERM and Ctrl-C raise
     finally:
         _record_path().unlink(missing_ok=True)
-        server.close()
-    return ExitCode.OK
+        server.stop()
 
 
 def _running() -> dict[str, Any] | None:

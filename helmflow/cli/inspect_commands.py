@@ -91,41 +91,41 @@ def register(app: typer.Typer) -> None:
 
 def list_(given: SimpleNamespace) -> int:
     """List the releases of the files."""
-    from helmflow.flows import inspect
+    from helmflow.flows import files
 
-    _write(inspect.listing(options.run_options(given), _emit(given), output=given.output or ""))
+    _write(files.listing(options.run_options(given), _emit(given), output=given.output or ""))
     return ExitCode.OK
 
 
 def build(given: SimpleNamespace) -> int:
     """Print the files as they are after templates, environments and inheritance."""
-    from helmflow.flows import inspect
+    from helmflow.flows import files
 
-    _write(inspect.build(options.run_options(given), _emit(given), embed_values=given.embed_values))
+    _write(files.build(options.run_options(given), _emit(given), embed_values=given.embed_values))
     return ExitCode.OK
 
 
 def show_dag(given: SimpleNamespace) -> int:
     """Print the groups in which releases are synced."""
-    from helmflow.flows import inspect
+    from helmflow.flows import files
 
-    _write(inspect.show_dag(options.run_options(given), _emit(given)))
+    _write(files.show_dag(options.run_options(given), _emit(given)))
     return ExitCode.OK
 
 
 def print_env(given: SimpleNamespace) -> int:
     """Print the values of the environment."""
-    from helmflow.flows import inspect
+    from helmflow.flows import files
 
-    _write(inspect.print_env(options.run_options(given), _emit(given), output=given.output or "yaml"))
+    _write(files.print_env(options.run_options(given), _emit(given), output=given.output or "yaml"))
     return ExitCode.OK
 
 
 def write_values(given: SimpleNamespace) -> int:
     """Write each release's values to a file."""
-    from helmflow.flows import inspect
+    from helmflow.flows import files
 
-    for path in inspect.write_values(
+    for path in files.write_values(
         options.run_options(given), _emit(given), output_file_template=given.output_file_template
     ):
         sys.stderr.write(f"Writing values file {path}\n")

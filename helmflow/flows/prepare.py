@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from helmflow.core.errors import ConfigError, HelmflowError
 from helmflow.core.events import ChartFetched, Emit, Warned
@@ -23,6 +23,7 @@ from helmflow.state.model import DesiredState, Presence, Release
 
 if TYPE_CHECKING:
     from helmflow.helm.chart.model import Chart
+    from helmflow.plan.patches import Patching
     from helmflow.providers.charts.fetch import ChartFetcher, FetchedChart
     from helmflow.state.values import ResolvedValues
 
@@ -51,6 +52,7 @@ class Prepared:
     release: Release
     chart: Chart
     values: ResolvedValues
+    patching: Patching | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,8 +131,10 @@ def prepare(session: Session, chosen: Chosen, command: str) -> Preparation:
     needs: dict[object, list[object]] = {}
     for release in wanted:
         node = _chart_node(release)
-        needs.setdefault(node, [])
-        needs[release.id] = [node]
+        nodes = [node, *(_extra_node(release, extra) for extra in release.patches.dependencies)]
+        for each in nodes:
+            needs.setdefault(each, [])
+        needs[release.id] = list(nodes)
     worker.releases = {release.id: release for release in wanted}
     run_all(
         Schedule(needs),
@@ -232,7 +236,15 @@ class _Worker:
             set_literals=given.set_literals,
         )
         values = layer(self._desired, release, command)
-        return Prepared(release=release, chart=self.charts[_chart_node(release)], values=values)
+        chart = self.charts[_chart_node(release)]
+        for extra in release.patches.dependencies:
+            chart = _with_dependency(chart, self.charts[_extra_node(release, extra)], extra.get("alias", ""))
+        return Prepared(
+            release=release,
+            chart=chart,
+            values=values,
+            patching=_patching(self._desired, release, values.values),
+        )
 
 
 def _chart_node(release: Release) -> _ChartNode:
@@ -246,6 +258,42 @@ def fetcher(session: Session, desired: DesiredState) -> ChartFetcher:
     given = session.options.render
     refresh = not (given.skip_refresh or given.skip_deps)
     return ChartFetcher(desired.repositories, offline=given.offline, refresh=refresh)
+
+
+def _extra_node(release: Release, extra: Mapping[str, str]) -> _ChartNode:
+    """A chart that the release adds to its own chart."""
+    return _ChartNode(extra.get("chart", ""), extra.get("version", ""), str(release.base_dir), devel=False)
+
+
+def _with_dependency(chart: Chart, extra: Chart, alias: str) -> Chart:
+    """`chart` with one more subchart, known by `alias` where one is given."""
+    from helmflow.helm.chart.model import Dependency
+
+    declared = Dependency(name=extra.metadata.name, version=extra.metadata.version, alias=alias)
+    metadata = replace(chart.metadata, dependencies=(*chart.metadata.dependencies, declared))
+    return replace(chart, metadata=metadata, dependencies=(*chart.dependencies, extra))
+
+
+def _patching(desired: DesiredState, release: Release, values: Mapping[str, Any]) -> Patching | None:
+    own = release.patches
+    if not (own.json_patches or own.strategic_merge_patches or own.transformers or own.force_namespace):
+        return None
+    from helmflow.plan.patches import Patching
+    from helmflow.state.values import patches
+
+    if own.transformers:
+        raise ConfigError(
+            f"release {release.id}: transformers are kustomize plugins, which are not run here",
+            error_id="patch.transformers",
+            span=release.span,
+            hint="use jsonPatches, strategicMergePatches or a postRenderer that runs kustomize",
+        )
+    rendered = patches(desired, release, values)
+    return Patching(
+        json_patches=rendered.json_patches,
+        strategic_merge_patches=rendered.strategic_merge_patches,
+        force_namespace=rendered.force_namespace,
+    )
 
 
 def _refuse_missing(selected: list[Release], ids: set[ReleaseId]) -> None:

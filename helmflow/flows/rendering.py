@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from helmflow.helm.render.functions import Lookup
     from helmflow.helm.render.postrender import PostRenderer
     from helmflow.kube.client import KubeClient
+    from helmflow.plan.patches import Patching
 
 
 class ClusterLookup:
@@ -123,7 +124,30 @@ class CommandPostRenderer:
         return finished.stdout
 
 
+class PatchRenderer:
+    """The release's own patches, then its post-renderer if it has one."""
+
+    def __init__(self, patching: Patching, then: PostRenderer | None) -> None:
+        self._patching = patching
+        self._then = then
+
+    def run(self, manifests: str) -> str:
+        """The patched stream."""
+        from helmflow.core import yaml_dialect
+
+        documents = [body for body in yaml_dialect.load_all(manifests) if isinstance(body, dict)]
+        text = "---\n".join(yaml_dialect.dump(body) for body in self._patching.apply(documents))
+        return self._then.run(text) if self._then else text
+
+
 def _post_renderer(session: Session, prepared: Prepared) -> PostRenderer | None:
+    command = _command(session, prepared)
+    if prepared.patching is None:
+        return command
+    return PatchRenderer(prepared.patching, command)
+
+
+def _command(session: Session, prepared: Prepared) -> PostRenderer | None:
     given, own = session.options.render, prepared.release.options
     command = given.post_renderer or own.post_renderer or ""
     if not command:

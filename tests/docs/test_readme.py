@@ -16,7 +16,11 @@ FAILS_ON_PURPOSE = "--state-values-set newsletter.enabled=true"
 
 def commands() -> list[str]:
     """The indented helmflow commands, in reading order."""
-    return [line.strip() for line in README.read_text(encoding="utf-8").splitlines() if line.startswith("    helmflow ")]
+    return [
+        line.strip()
+        for line in README.read_text(encoding="utf-8").splitlines()
+        if line.startswith("    helmflow ")
+    ]
 
 
 def sample() -> str:
