@@ -12,6 +12,7 @@ from typing import Any, Final
 from helmflow.core.errors import ChartError, Mistake
 from helmflow.core.limits import MAX_TEMPLATE_OUTPUT_BYTES
 from helmflow.gotemplate.errors import ExecError, ParseError
+from helmflow.gotemplate.program_cache import ProgramCache
 from helmflow.gotemplate.templates import TemplateSet
 from helmflow.helm.chart import dependencies
 from helmflow.helm.chart.behaviour import Behaviour, behaviour
@@ -32,7 +33,7 @@ _NOTES: Final = "NOTES.txt"
 class RenderOptions:
     """How to render. `helm_version` is the behaviour line, 4 or 3; `unread_values` is off, warn or error.
 
-    With `installable`, a library chart and a chart that lacks declared dependencies are refused, as install does.
+    `programs` keeps compiled templates between processes. With `installable`, a library chart and a chart that lacks declared dependencies are refused, as install does.
     """
 
     release_name: str = "release-name"
@@ -54,6 +55,7 @@ class RenderOptions:
     installable: bool = True
     unread_values: str = "off"
     post_renderer: PostRenderer | None = None
+    programs: ProgramCache | None = None
 
     @property
     def behaviour(self) -> Behaviour:
@@ -95,6 +97,16 @@ class Rendered:
     def manifest(self) -> str:
         """The text that a release record stores: each document as `---`, its source and its content."""
         return manifests.stream(self.manifests)
+
+    def keep_programs(self) -> None:
+        """Compile the chart's templates for the next process, if `options.programs` has none of this chart yet.
+
+        Takes longer than rendering did: for when the output is written.
+        """
+        keep = self.chart.memo.pop("to-keep", None)
+        if keep is not None and self.options.programs is not None:
+            templates, texts = keep
+            templates.save_programs(texts, self.options.programs)
 
     def template_output(self, *, show_only: tuple[str, ...] = ()) -> str:
         """What `helm template` prints: CRDs if asked for, manifests, then hooks. Raises ChartError for an unknown
@@ -174,7 +186,7 @@ def render_files(
     """Every template's output by its path, NOTES.txt included; `values` are coalesced ones. Raises TemplateError."""
     run = run or _run(options)
     layout = _layout(chart)
-    templates = run.templates = _template_set(chart, layout, run, strict=options.strict)
+    templates = run.templates = _template_set(chart, layout, run, options)
     release = context.Release(options.release_name, options.namespace, options.revision, options.is_upgrade)
     shared = {"Release": release.as_map(), "Capabilities": context.capabilities_object(options.capabilities)}
     dots: dict[str, dict[str, Any]] = {}
@@ -321,13 +333,17 @@ def _is_partial(path: str) -> bool:
     return path.rpartition("/")[2].startswith("_")
 
 
-def _template_set(chart: Chart, layout: _Layout, run: Run, *, strict: bool) -> TemplateSet:
+def _template_set(chart: Chart, layout: _Layout, run: Run, options: RenderOptions) -> TemplateSet:
     """The chart's templates, parsed once per chart. Raises TemplateError."""
-    key = ("templates", run.behaviour.major, strict)
+    key = ("templates", run.behaviour.major, options.strict)
     known: TemplateSet | None = chart.memo.get(key)
     if known is not None:
         return known.renew(run.calls())
-    templates = TemplateSet(run.functions(), missing_key="error" if strict else "zero")
+    templates = TemplateSet(run.functions(), missing_key="error" if options.strict else "zero")
+    if options.programs is not None:
+        texts = [file.text for _, file in layout.parsed]
+        if not templates.load_programs(texts, options.programs):
+            chart.memo["to-keep"] = templates, texts
     for path, file in layout.parsed:
         try:
             templates.parse(path, file.text)

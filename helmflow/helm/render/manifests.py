@@ -222,6 +222,26 @@ def read_head(document: str, path: str) -> tuple[Head, Any]:
     return head, body
 
 
+def new_heads(most: int) -> list[tuple[str, str, str, str, str, dict[str, str]]] | None:
+    """What the documents were that this process has read, as plain data; None where all were known before."""
+    if not any(document not in _known_before for document in _heads):
+        return None
+    return [
+        (document, head.api_version, head.kind, head.name, head.namespace, dict(head.annotations))
+        for document, (head, _) in list(_heads.items())[-most:]
+    ]
+
+
+def know_heads(stored: Iterable[tuple[str, str, str, str, str, dict[str, str]]]) -> None:
+    """Take over what another process read: these documents need not be read to be sorted."""
+    for document, *head in stored:
+        _heads.setdefault(document, (Head(*head), None))
+        _known_before.add(document)
+
+
+_known_before: set[str] = set()
+
+
 class _Mismatch(Exception):
     """A field of the wrong type, in the words of Go's JSON decoder."""
 

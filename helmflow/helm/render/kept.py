@@ -1,0 +1,171 @@
+"""What one render leaves on disk for the next process: the loaded chart, its compiled templates, read documents.
+
+Everything is found by content or by the state of the chart's files, lies in a folder that only its user can write, and
+may be deleted at any time.
+"""
+
+from __future__ import annotations
+
+import marshal
+import os
+import stat
+import time
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Final
+
+from helmflow.core.paths import cache_home
+from helmflow.gotemplate.program_cache import FolderCache, ProgramCache
+from helmflow.helm.chart.model import Chart, ChartFile, Dependency, Lock, Maintainer, Metadata
+
+_FORMAT: Final = 1  # raise with every change of what is stored here
+_YOUNG_S: Final = 2.0  # files changed this short ago may change again within the clock's step: these are read
+_HEADS_KEPT: Final = 2000
+
+
+class Kept:
+    """The folder of kept things."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        folder = folder or cache_home() / "render"
+        self.programs: ProgramCache = FolderCache(folder / "programs")
+        self._things = FolderCache(folder / "things")
+
+    def load_chart(self, path: str | Path) -> Chart:
+        """The chart at `path`, without reading its files if none has changed. Raises ChartError."""
+        key = _state_of(os.fspath(path))
+        stored = self._get(key) if key else None
+        if stored is not None:
+            chart: Chart = _unpacked(stored)
+            return replace(chart, path=os.fspath(path))
+        from helmflow.helm.chart.load import load
+
+        chart = load(path)
+        if key:
+            self._put(key, _packed(chart))
+        return chart
+
+    def load_values(self, text: bytes) -> dict[str, Any]:
+        """The values in a file's text. Raises ChartError."""
+        key = _key("values", text)
+        known = self._get(key)
+        if known is None:
+            from helmflow.helm.chart.load import load_values
+
+            known = load_values(text)
+            self._put(key, known)
+        values: dict[str, Any] = known
+        return values
+
+    def load_heads(self, chart: Chart, name: str) -> None:
+        """Make what the documents of an earlier render of this release were known again."""
+        from helmflow.helm.render import manifests
+
+        known = self._get(_key("heads", _identity(chart, name)))
+        if known is not None:
+            manifests.know_heads(known)
+
+    def save_heads(self, chart: Chart, name: str) -> None:
+        """Keep what the documents were that this process has read."""
+        from helmflow.helm.render import manifests
+
+        heads = manifests.new_heads(_HEADS_KEPT)
+        if heads is not None:
+            self._put(_key("heads", _identity(chart, name)), heads)
+
+    def _get(self, key: str) -> Any:
+        entry = self._things.load(key)
+        if entry is None or blake2b(entry[16:], digest_size=16).digest() != entry[:16]:
+            return None
+        try:
+            return marshal.loads(entry[16:])
+        except (EOFError, ValueError, TypeError):
+            return None
+
+    def _put(self, key: str, thing: Any) -> None:
+        try:
+            content = marshal.dumps(thing)
+        except ValueError:
+            return
+        self._things.store(key, blake2b(content, digest_size=16).digest() + content)
+
+
+def _key(kind: str, content: bytes) -> str:
+    return blake2b(f"{_FORMAT} {kind}\0".encode() + content, digest_size=20).hexdigest()
+
+
+def _identity(chart: Chart, name: str) -> bytes:
+    return f"{os.path.abspath(chart.path)}\0{name}".encode("utf-8", "surrogateescape")
+
+
+def _state_of(path: str) -> str:
+    """A key of the chart's files as they are now, "" where they are too young to be sure or cannot be listed."""
+    lines: list[str] = [os.path.abspath(path)]
+    newest = 0.0
+    try:
+        top = os.stat(path)
+        for name, found in _states(path, top):
+            lines.append(f"{name}\0{found.st_size}\0{found.st_mtime_ns}\0{found.st_ino}\0{found.st_mode}")
+            newest = max(newest, found.st_mtime, found.st_ctime)
+    except (OSError, RecursionError):
+        return ""
+    if time.time() - newest < _YOUNG_S:
+        return ""
+    return _key("chart", "\n".join(lines).encode("utf-8", "surrogateescape"))
+
+
+def _states(path: str, found: os.stat_result) -> Iterator[tuple[str, os.stat_result]]:
+    yield path, found
+    if stat.S_ISDIR(found.st_mode):
+        with os.scandir(path) as entries:
+            for entry in sorted(entries, key=lambda one: one.name):
+                if entry.is_symlink():
+                    raise OSError("links are read every time")
+                yield from _states(entry.path, entry.stat())
+
+
+# ---- charts as plain data
+
+_METADATA: Final = tuple(one.name for one in fields(Metadata))
+
+
+def _packed(chart: Chart) -> Any:
+    data = {name: getattr(chart.metadata, name) for name in _METADATA}
+    data["annotations"] = dict(chart.metadata.annotations)
+    data["maintainers"] = tuple(_astuple(one) for one in chart.metadata.maintainers)
+    data["dependencies"] = tuple(_astuple(one) for one in chart.metadata.dependencies)
+    lock = chart.lock
+    return (
+        data,
+        chart.values,
+        chart.values_text,
+        chart.schema,
+        tuple((file.name, file.data) for file in chart.templates),
+        tuple((file.name, file.data) for file in chart.files),
+        tuple(_packed(sub) for sub in chart.dependencies),
+        None if lock is None else (lock.generated, lock.digest, tuple(_astuple(one) for one in lock.dependencies)),
+        chart.digest,
+    )
+
+
+def _astuple(one: Maintainer | Dependency | None) -> Any:
+    return None if one is None else tuple(getattr(one, field.name) for field in fields(one))
+
+
+def _unpacked(stored: Any) -> Chart:
+    data, values, values_text, schema, templates, files, subcharts, lock, digest = stored
+    data["maintainers"] = tuple(None if one is None else Maintainer(*one) for one in data["maintainers"])
+    data["dependencies"] = tuple(None if one is None else Dependency(*one) for one in data["dependencies"])
+    return Chart(
+        metadata=Metadata(**data),
+        values=values,
+        values_text=values_text,
+        schema=schema,
+        templates=tuple(ChartFile(*file) for file in templates),
+        files=tuple(ChartFile(*file) for file in files),
+        dependencies=tuple(_unpacked(sub) for sub in subcharts),
+        lock=None if lock is None else Lock(lock[0], lock[1], tuple(Dependency(*one) for one in lock[2])),
+        digest=digest,
+    )
