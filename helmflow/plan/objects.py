@@ -73,6 +73,11 @@ def known_scopes(crds: Iterable[Mapping[str, Json]], served: Callable[[str, str]
     return namespaced
 
 
+def is_cluster_scoped(kind: str) -> bool:
+    """Whether a kind of the core API lives in no namespace; for where no cluster is asked."""
+    return kind in _CLUSTER_SCOPED
+
+
 def targets(manifests: Iterable[Manifest], owner: ReleaseId, namespaced: Namespaced) -> tuple[Target, ...]:
     """The objects of a release in the manifests' order; a List gives its items."""
     return tuple(

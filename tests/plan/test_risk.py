@@ -24,7 +24,9 @@ def plan(*changes: Change, kind: ActionKind = ActionKind.UPGRADE) -> ReleasePlan
     )
 
 
-def change(kind: str, before: str, after: str, *, how: ChangeKind = ChangeKind.UPDATE, name: str = "web") -> Change:
+def change(
+    kind: str, before: str, after: str, *, how: ChangeKind = ChangeKind.UPDATE, name: str = "web"
+) -> Change:
     return Change(ref=ObjectRef("v1", kind, "apps", name), kind=how, before=before, after=after)
 
 
@@ -59,7 +61,12 @@ def test_a_change_has_its_risk(given: Change, codes: list[str]) -> None:
 
 def test_a_workload_that_keeps_its_old_configuration_is_named() -> None:
     same = POD.format(selector=1, image="a")
-    deployment = Change(ref=ObjectRef("apps/v1", "Deployment", "apps", "web"), kind=ChangeKind.UNCHANGED, before=same, after=same)
+    deployment = Change(
+        ref=ObjectRef("apps/v1", "Deployment", "apps", "web"),
+        kind=ChangeKind.UNCHANGED,
+        before=same,
+        after=same,
+    )
     found = risk.of_release(plan(change("ConfigMap", "data: {a: 1}\n", "data: {a: 2}\n"), deployment))
     assert [one.code for one in found] == ["stale-config"]
 
