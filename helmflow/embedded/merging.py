@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from helmflow.embedded import fieldsets
 from helmflow.embedded.fieldsets import FieldSet
-from helmflow.embedded.schema import Schema
+from helmflow.embedded.schema import Field, Schema
 
 ABSENT: Final = object()
 
@@ -114,18 +114,23 @@ def element_of(item: Any, schema: Schema) -> str:
     for key in sorted(schema.keys):
         if key in item:
             found[key] = item[key]
-        elif (
-            schema.item is not None
-            and key in schema.item.fields
-            and schema.item.fields[key].default is not None
-        ):
-            found[key] = schema.item.fields[key].default
+        elif schema.item is not None and key in schema.item.fields:
+            default = _key_default(schema.item.fields[key])
+            if default is not None:
+                found[key] = default
     if not found:
         names = " ".join(json.dumps(k) for k in schema.keys)
         raise TypedError(
             f"associative list with keys has an element that omits all key fields [{names}] (and doesn't have default values for any key fields)"
         )
     return "k:" + json.dumps(found, separators=(",", ":"), ensure_ascii=False)
+
+
+def _key_default(field: Field) -> Any:
+    """What an absent key counts as: its default, or the zero value of a field that Go always writes."""
+    if field.default is not None or field.omit or field.pointer:
+        return field.default
+    return {"string": "", "numeric": 0}.get(field.schema.scalar)
 
 
 def _shape(value: Any, schema: Schema) -> str:

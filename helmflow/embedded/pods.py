@@ -96,7 +96,7 @@ def _evict(cluster: Cluster, call: Call, pod: Json, sent: Json) -> None:
     from helmflow.embedded import selectors
 
     labels = pod["metadata"].get("labels") or {}
-    for budget in cluster.list("policy/poddisruptionbudgets", call.namespace):
+    for budget in cluster.objects("policy/poddisruptionbudgets", call.namespace):
         if selectors.label_object(budget["spec"].get("selector"))(labels) and not budget["status"].get(
             "disruptionsAllowed"
         ):

@@ -93,7 +93,7 @@ def used_in(cluster: Cluster, namespace: str, names: set[str]) -> dict[str, Deci
     """How much of each named resource a namespace uses."""
     used = dict.fromkeys(names, Decimal(0))
     for key in cluster.storage.resources_in(namespace):
-        for value in cluster.list(key, namespace):
+        for value in cluster.objects(key, namespace):
             if key == "/pods" and (value.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
                 continue
             for name, amount in usage_of(key, value).items():

@@ -248,7 +248,7 @@ def _assign_health_port(cluster: Cluster, value: Json) -> None:
 def _taken_ports(cluster: Cluster, value: Json) -> set[int]:
     own = (value["metadata"].get("namespace"), value["metadata"]["name"])
     taken = {p["nodePort"] for p in value["spec"].get("ports") or () if p.get("nodePort")}
-    for service in cluster.list("/services"):
+    for service in cluster.view("/services"):
         if (service["metadata"]["namespace"], service["metadata"]["name"]) != own:
             taken |= {p["nodePort"] for p in service["spec"].get("ports") or () if p.get("nodePort")}
             taken |= {service["spec"].get("healthCheckNodePort") or 0}
@@ -292,7 +292,7 @@ def _free_address(cluster: Cluster, value: Json) -> str:
     metadata = value["metadata"]
     digest = hashlib.sha256(f"{metadata.get('namespace', '')}/{metadata['name']}".encode()).digest()
     number = int.from_bytes(digest[:4], "big")
-    taken = {s["spec"].get("clusterIP") for s in cluster.list("/services")}
+    taken = {s["spec"].get("clusterIP") for s in cluster.view("/services")}
     for step in range(65000):
         slot = 256 + (number + step) % 65000
         address = f"10.96.{slot >> 8}.{slot & 255}"
@@ -307,7 +307,7 @@ def _address_taken(cluster: Cluster, address: str, value: Json) -> bool:
         s["spec"].get("clusterIP") == address
         and (s["metadata"]["namespace"], s["metadata"]["name"])
         != (metadata.get("namespace"), metadata["name"])
-        for s in cluster.list("/services")
+        for s in cluster.view("/services")
     )
 
 
@@ -403,7 +403,7 @@ def _create_claim(cluster: Cluster, value: Json) -> None:
     _finalize(metadata, "kubernetes.io/pvc-protection")
     value["status"] = {"phase": "Pending"}
     if spec.get("storageClassName") is None:
-        for found in cluster.list("storage.k8s.io/storageclasses"):
+        for found in cluster.view("storage.k8s.io/storageclasses"):
             if (found["metadata"].get("annotations") or {}).get(
                 "storageclass.kubernetes.io/is-default-class"
             ) == "true":

@@ -325,9 +325,8 @@ def _daemon_set(value: Json) -> Causes:
 
 
 def _job(value: Json) -> Causes:
-    return _job_spec(value["spec"], "spec") + _labels(
-        value["spec"]["template"]["metadata"].get("labels"), "spec.template.labels"
-    )
+    labels = _labels(value["spec"]["template"]["metadata"].get("labels"), "spec.template.labels")
+    return labels + _job_spec(value["spec"], "spec")
 
 
 def _job_spec(spec: Json, path: str) -> Causes:
@@ -672,6 +671,9 @@ def _ingress(value: Json) -> Causes:
     if not spec.get("rules") and not spec.get("defaultBackend"):
         causes.append(invalid("spec", None, "either `defaultBackend` or `rules` must be specified"))
     for index, rule in enumerate(spec.get("rules") or ()):
+        host = rule.get("host") or ""
+        if host and not _SUBDOMAIN_RE.fullmatch(host.removeprefix("*.")):
+            causes.append(invalid(f"spec.rules[{index}].host", host, _SUBDOMAIN_TEXT))
         http = rule.get("http")
         if http is None:
             continue

@@ -113,7 +113,7 @@ def run_budget(cluster: Cluster, namespace: str, name: str) -> None:
     spec = value["spec"]
     match = selectors.label_object(spec.get("selector"))
     pods = [
-        p for p in cluster.list("/pods", namespace) if active(p) and match(p["metadata"].get("labels") or {})
+        p for p in cluster.view("/pods", namespace) if active(p) and match(p["metadata"].get("labels") or {})
     ]
     expected = _expected(cluster, pods, namespace)
     if spec.get("maxUnavailable") is not None:

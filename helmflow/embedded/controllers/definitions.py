@@ -79,12 +79,12 @@ def _clean_up(cluster: Cluster, crd: Json) -> None:
     key = f"{spec['group']}/{spec['names']['plural']}"
     resource = cluster.registry.by_key(key)
     now = cluster.now()
-    values = cluster.list(key)
+    values = cluster.objects(key)
     if resource is not None:
         for value in values:
             if not value["metadata"].get("deletionTimestamp"):
                 writing.delete(cluster, resource, value, DeleteOptions())
-        values = cluster.list(key)
+        values = cluster.objects(key)
     if values:
         message = f"deleting {len(values)} instances"
         conditions = with_condition(

@@ -43,7 +43,7 @@ def _purge(cluster: Cluster, namespace: Json) -> None:
         resource = cluster.registry.by_key(key)
         if resource is None:
             continue
-        for value in cluster.list(key, name):
+        for value in cluster.objects(key, name):
             if not value["metadata"].get("deletionTimestamp"):
                 options = DeleteOptions(propagation="Background", grace=0 if key == "/pods" else None)
                 writing.delete(cluster, resource, value, options)
@@ -60,7 +60,7 @@ def _purge(cluster: Cluster, namespace: Json) -> None:
 
 def _left(cluster: Cluster, name: str) -> dict[str, list[Json]]:
     """What is still there."""
-    return {key: cluster.list(key, name) for key in cluster.storage.resources_in(name)}
+    return {key: cluster.objects(key, name) for key in cluster.storage.resources_in(name)}
 
 
 def _report(cluster: Cluster, namespace: Json, left: dict[str, list[Json]]) -> None:

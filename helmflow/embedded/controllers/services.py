@@ -81,8 +81,10 @@ def _address(service: Json) -> str:
 
 def run_endpoints(cluster: Cluster, namespace: str, _: str) -> None:
     """Reconcile Endpoints and EndpointSlices of a namespace's Services."""
-    services = cluster.list(_KEY, namespace)
-    pods = [p for p in cluster.list("/pods", namespace) if active(p) and (p.get("status") or {}).get("podIP")]
+    services = [s for s in cluster.view(_KEY, namespace) if s["spec"].get("selector")]
+    if not services:
+        return
+    pods = [p for p in cluster.view("/pods", namespace) if active(p) and (p.get("status") or {}).get("podIP")]
     for service in services:
         selector = service["spec"].get("selector")
         if (

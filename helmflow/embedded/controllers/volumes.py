@@ -109,7 +109,7 @@ def _match(cluster: Cluster, claim: Json) -> Json | None:
     """A free volume that fits."""
     spec = claim["spec"]
     size = quantities.value(str(spec["resources"]["requests"]["storage"]))
-    for volume in cluster.list(_VOLUMES):
+    for volume in cluster.objects(_VOLUMES):
         mine = volume["spec"]
         reserved = mine.get("claimRef")
         if spec.get("volumeName"):
@@ -170,7 +170,7 @@ def _used(cluster: Cluster, claim: Json) -> bool:
     name = claim["metadata"]["name"]
     return any(
         (volume.get("persistentVolumeClaim") or {}).get("claimName") == name
-        for pod in cluster.list("/pods", claim["metadata"]["namespace"])
+        for pod in cluster.view("/pods", claim["metadata"]["namespace"])
         if active(pod)
         for volume in pod["spec"].get("volumes") or ()
     )
