@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
-from helmflow.core.errors import ChartError, Mistake
+from helmflow.core.errors import ChartError, ConfigError, Mistake
 from helmflow.core.limits import MAX_TEMPLATE_OUTPUT_BYTES
 from helmflow.gotemplate.errors import ExecError, ParseError
 from helmflow.gotemplate.program_cache import ProgramCache
@@ -18,7 +18,7 @@ from helmflow.helm.chart import dependencies
 from helmflow.helm.chart.behaviour import Behaviour, behaviour
 from helmflow.helm.chart.capabilities import Capabilities
 from helmflow.helm.chart.model import Chart, ChartFile
-from helmflow.helm.render import context, failures, manifests, postrender
+from helmflow.helm.render import context, failures, manifests, postrender, unread
 from helmflow.helm.render.files import Files
 from helmflow.helm.render.functions import NO_VALUE, Lookup, Run
 from helmflow.helm.render.hooks import ChartHook
@@ -140,8 +140,14 @@ def render(chart: Chart, values: dict[str, Any], options: RenderOptions) -> Rend
     if options.post_renderer is not None and not rules.post_renders_hooks:
         found = postrender.without_hooks(found, options.post_renderer)
     warnings += found.warnings
+    warnings += unread.old_names(processed)
     if chart.metadata.deprecated:
         warnings.append(_deprecated(chart))
+    if options.unread_values != "off":
+        found_unread = unread.unread(processed, values)
+        if found_unread and options.unread_values == "error":
+            raise ConfigError.collect(found_unread)
+        warnings += found_unread
     return Rendered(
         chart=processed,
         values=merged,

@@ -10,6 +10,7 @@ from helmflow.core.source import Span
 from helmflow.gotemplate.errors import ExecError, ParseError
 from helmflow.helm.chart.behaviour import HELM_4, Behaviour
 from helmflow.helm.render.functions import FAILURE_END, FAILURE_START
+from helmflow.helm.render.unread import old_name_hint
 
 _FAILURE: Final = re.compile(f"{FAILURE_START}(.*){FAILURE_END}", re.DOTALL)
 _PREFIX: Final = "template: "
@@ -36,9 +37,23 @@ def exec_failure(error: ExecError, behaviour: Behaviour = HELM_4) -> TemplateErr
         error_id = "template.failed"
     elif behaviour.errors_in_blocks:
         text = _blocks(error) or text
+    innermost = frames[-1] if frames else None
     return TemplateError(
-        text, error_id=error_id, span=frames[-1] if frames else None, hint=error.hint, frames=frames
+        text, error_id=error_id, span=innermost, hint=error.hint or _hint(str(error)), frames=frames
     )
+
+
+_NIL: Final = re.compile(r"at <([^<>]*)>: nil pointer evaluating interface \{\}\.([A-Za-z0-9_]+)")
+
+
+def _hint(text: str) -> str:
+    """Which value was nil, or today's form of a name of Helm 2's."""
+    found = _NIL.findall(text)
+    if found:
+        node, field = found[-1]
+        path = node.rpartition(f".{field}")[0]
+        return f"{path} has no value" if path else ""
+    return old_name_hint(text) if "can't evaluate field" in text else ""
 
 
 def _spans(error: ExecError) -> tuple[Span, ...]:
