@@ -136,17 +136,18 @@ def status(given: SimpleNamespace) -> int:
     """Show what the cluster has of every release."""
     from helmflow.flows import status as flow
     from helmflow.ui.jsonl import as_json
-    from helmflow.ui.text import columns, sanitize
+    from helmflow.ui.text import columns, namer, sanitize
 
     with reporters.reporting(given) as reporter:
         rows = flow.status(options.run_options(given), reporter.emit)
     if given.output == "json":
         _write(json.dumps([as_json(row) for row in rows], indent=2) + "\n")
         return ExitCode.OK
+    name = namer(row.id for row in rows)
     table = [("RELEASE", "STATUS", "REVISION", "CHART", "APP VERSION", "UPDATED", "DESCRIPTION")]
     table.extend(
         (
-            str(row.id),
+            name(row.id),
             row.status or "not installed",
             str(row.revision or "-"),
             row.chart,
@@ -164,17 +165,18 @@ def history(given: SimpleNamespace) -> int:
     """Show every stored revision of the selected releases."""
     from helmflow.flows import history as flow
     from helmflow.ui.jsonl import as_json
-    from helmflow.ui.text import columns, sanitize
+    from helmflow.ui.text import columns, namer, sanitize
 
     with reporters.reporting(given) as reporter:
         rows = flow.history(options.run_options(given), reporter.emit)
     if given.output == "json":
         _write(json.dumps([as_json(row) for row in rows], indent=2) + "\n")
         return ExitCode.OK
+    name = namer(row.id for row in rows)
     table = [("RELEASE", "REVISION", "UPDATED", "STATUS", "CHART", "APP VERSION", "DESCRIPTION")]
     table.extend(
         (
-            str(row.id),
+            name(row.id),
             str(row.revision),
             row.updated,
             row.status,
@@ -208,9 +210,13 @@ def lint(given: SimpleNamespace) -> int:
     from helmflow.flows import lint as flow
     from helmflow.ui import error_view
 
+    from helmflow.ui.text import namer
+
     failed = False
-    for report in flow.lint(options.run_options(given), _emit(given)):
-        _write(f"==> Linting {report.id} ({report.chart})\n")
+    reports = flow.lint(options.run_options(given), _emit(given))
+    name = namer(report.id for report in reports)
+    for report in reports:
+        _write(f"==> Linting {name(report.id)} ({report.chart})\n")
         for warning in report.warnings:
             _write(error_view.render_warning(warning) + "\n")
         for mistake in report.mistakes:

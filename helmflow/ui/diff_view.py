@@ -47,7 +47,8 @@ def _change(change: Change, plan: ReleasePlan, theme: Theme, context: int) -> It
 
 def unified(before: str, after: str, context: int) -> list[str]:
     """Two texts as lines that start with `-`, `+` or a blank; `...` stands where unchanged lines are left out."""
-    old, new = sanitize(before).splitlines(), sanitize(after).splitlines()
+    # The blank lines at a document's end belong to the file it was cut from.
+    old, new = sanitize(before).rstrip().splitlines(), sanitize(after).rstrip().splitlines()
     matcher = difflib.SequenceMatcher(a=old, b=new, autojunk=False)
     if context < 0:
         return [line for group in [matcher.get_opcodes()] for line in _lines(group, old, new)]
