@@ -110,7 +110,7 @@ def reset(given: SimpleNamespace) -> int:
 def status(given: SimpleNamespace) -> int:
     """Say whether it is being served and where its content is."""
     running = _running()
-    print(
+    print(  # noqa: T201
         f"serving at {running['server']}"
         if running
         else "not serving; every command still reaches it in process"

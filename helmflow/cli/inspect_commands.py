@@ -209,7 +209,6 @@ def lint(given: SimpleNamespace) -> int:
     """Check every selected release's chart and values."""
     from helmflow.flows import lint as flow
     from helmflow.ui import error_view
-
     from helmflow.ui.text import namer
 
     failed = False
