@@ -54,7 +54,8 @@ class ReleaseReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunReport:
-    """What became of a run. `releases` in the plan's order; `writes` counts requests that changed the cluster."""
+    """What became of a run. `releases` in the plan's order; `writes` counts requests that changed the cluster;
+    `signal` is the one that cancelled the run (SIGINT, SIGTERM)."""
 
     command: str
     environment: str
@@ -64,6 +65,7 @@ class RunReport:
     writes: int = 0
     requests: int = 0
     cancelled: bool = False
+    signal: str = ""
 
     def having(self, outcome: Outcome) -> tuple[ReleaseReport, ...]:
         """The releases that ended this way."""

@@ -142,6 +142,7 @@ def run(plan: Plan, runner: Runner) -> RunReport:
         writes=runner.writes() - writes,
         requests=runner.requests() - requests,
         cancelled=runner.cancel.cancelled,
+        signal=runner.cancel.signal,
     )
     runner.emit(
         RunFinished(

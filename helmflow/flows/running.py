@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from helmflow.core.events import Emit
 from helmflow.execute import run
@@ -33,45 +34,67 @@ def carry_out(session: Session, preparation: Preparation, plan: Plan, confirm: C
     if plan.command == "apply" and plan.writes:
         for release in reversed(plan.releases):
             local_hooks.fire(session, desired, release.release, "preapply", "apply", None, session.emit)
+
+    def fire(release: ReleasePlan, event: str, error: str | None, emit: Emit) -> None:
+        local_hooks.fire(session, desired, release.release, event, _hook_command(plan), error, emit)
+
+    report = walk(
+        session,
+        plan,
+        Wiring(
+            cluster=lambda release: session.cluster_of(desired, release.release),
+            fire=fire,
+            emit=journal.watching(plan),
+            undo=lambda release: undo(session, preparation.chosen, release),
+            refresh=lambda release: replan(session, preparation, plan, release),
+        ),
+    )
+    failed = next((release.failure for release in report.releases if release.failure), None)
+    local_hooks.fire_global(session, desired, "cleanup", plan.command, failed.message if failed else None)
+    return report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wiring:
+    """What a walk through a plan needs besides the session: where each release goes and what its hooks are."""
+
+    cluster: Callable[[ReleasePlan], Cluster]
+    fire: FireLocalHooks
+    emit: Emit
+    undo: Callable[[ReleasePlan], ReleasePlan | None]
+    refresh: Callable[[ReleasePlan], ReleasePlan]
+
+
+def walk(session: Session, plan: Plan, wiring: Wiring) -> RunReport:
+    """Run the plan under leases. The report counts every request of the session."""
     with ExitStack() as stack:
-
-        def fire(release: ReleasePlan, event: str, error: str | None, emit: Emit) -> None:
-            local_hooks.fire(session, desired, release.release, event, _hook_command(plan), error, emit)
-
         found: dict[int, Tools] = {}
         for release in plan.releases:
-            cluster = session.cluster_of(desired, release.release)
+            cluster = wiring.cluster(release)
             if id(cluster) not in found:
-                found[id(cluster)] = _tools(session, cluster, fire, stack)
-
-        def tools(release: ReleasePlan) -> Tools:
-            return found[id(session.cluster_of(desired, release.release))]
-
+                found[id(cluster)] = _tools(session, cluster, wiring.fire, stack)
         keeper = LeaseKeeper(session.clock, session.cancel, session.options.running.lease_duration_s)
         stack.callback(keeper.close)
 
         def lock(release: ReleasePlan, emit: Emit) -> AbstractContextManager[bool]:
-            client = session.cluster_of(desired, release.release).client
-            return keeper.hold(client, release.owner.namespace, release.id, emit)
+            return keeper.hold(wiring.cluster(release).client, release.owner.namespace, release.id, emit)
 
         report = run.run(
             plan,
             run.Runner(
-                tools=tools,
+                tools=lambda release: found[id(wiring.cluster(release))],
                 clock=session.clock,
                 cancel=session.cancel,
-                emit=journal.watching(plan),
+                emit=wiring.emit,
                 lock=lock,
-                undo=lambda release: undo(session, preparation.chosen, release),
-                refresh=lambda release: replan(session, preparation, plan, release),
+                undo=wiring.undo,
+                refresh=wiring.refresh,
                 writes=lambda: session.writes,
                 requests=lambda: session.requests,
                 concurrency=session.options.running.concurrency,
                 policy=_policy(session.options.running.on_failure),
             ),
         )
-    failed = next((release.failure for release in report.releases if release.failure), None)
-    local_hooks.fire_global(session, desired, "cleanup", plan.command, failed.message if failed else None)
     return replace(report, requests=session.requests, writes=session.writes)
 
 

@@ -109,6 +109,7 @@ def deletions(
             kind=ChangeKind.KEEP if reason else ChangeKind.DELETE,
             before=target.text,
             body={"uid": existing.get("metadata", {}).get("uid", "")},
+            live=existing,
             source=target.source,
             reason=reason,
         )
@@ -117,7 +118,7 @@ def deletions(
 
 def same_state(live: Mapping[str, Json], result: Mapping[str, Json]) -> bool:
     """Whether a dry-run's result says that nothing would change; bookkeeping fields do not count."""
-    return bool(_stable(live) == _stable(result))
+    return bool(stable(live) == stable(result))
 
 
 def restricted(obj: Json, shape: Json) -> Json:
@@ -180,7 +181,8 @@ def _equal_outside(stored: Json, first: Json, second: Json) -> bool:
     return bool(first != second or stored == first)
 
 
-def _stable(obj: Mapping[str, Json]) -> Json:
+def stable(obj: Mapping[str, Json]) -> Json:
+    """An object without its status and without what the server keeps about it."""
     metadata = obj.get("metadata")
     kept = {key: value for key, value in obj.items() if key not in ("metadata", "status")}
     if isinstance(metadata, Mapping):
