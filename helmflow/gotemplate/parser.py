@@ -306,7 +306,11 @@ class FileParser:
 
     def _else(self, fragment: Fragment, offset: int, right: int, current: _Definition) -> list[nodes.Item]:
         top = current.blocks[-1]
-        last = offset + fragment.last if fragment.last >= 0 else right
+        last = right
+        if fragment.last < 0:
+            last = quickparse.offset_of(nodes.Dot(fragment.last), self.text, offset)
+        elif fragment.last:
+            last = offset + fragment.last
         if top.item is None:
             clause = "" if top.kind == "file" else f" in {top.kind} clause"
             raise Mistake("unexpected {{else}}" + clause, last)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container
+from itertools import islice
 from typing import Any, Final
 
 from helmflow.gotemplate.nodes import (
@@ -22,6 +23,7 @@ from helmflow.gotemplate.nodes import (
     Number,
     Pipe,
     String,
+    Template,
     Variable,
 )
 from helmflow.gotemplate.numbers import number
@@ -32,7 +34,7 @@ class Fragment:
     """One parsed action. `kind` is its keyword, "" for a pipeline; `also` is the if or with after an else.
 
     `names` are the variables it uses and declares, in reading order: "$x" a use, ":$x" a declaration; `assigned` are
-    those that an equals sign changes. `last` is the last token read where that is not the closing delimiter.
+    those that an equals sign changes. `last` is where the last token is that was read before the keyword was understood.
     """
 
     __slots__ = ("also", "assigned", "kind", "last", "name", "name_pos", "names", "pipe")
@@ -45,20 +47,29 @@ class Fragment:
         self.also = ""
         self.names: tuple[str, ...] = ()
         self.assigned: tuple[str, ...] = ()
-        self.last = -1
+        self.last = 0  # a node position as that of nodes; 0 for the closing delimiter
 
 
-_find_tokens = re.compile(
-    r"""[ \t\r\n]+|(?:\.[A-Za-z_]\w*)+|\$\w*(?:\.[A-Za-z_]\w*)*|[A-Za-z_]\w*|"(?:[^"\\\n]|\\.)*"|`[^`]*`"""
-    r"""|[+-]?\d+(?:\.\d+)?(?![\w.+-])|:=|[|()=,.]""",
+_TOKEN: Final = re.compile(
+    r"""[ \t\r\n]*(?:(?:\.[A-Za-z_]\w*)+|\$\w*(?:\.[A-Za-z_]\w*)*|[A-Za-z_]\w*|"(?:[^"\\\n]|\\.)*"|`[^`]*`"""
+    r"""|[+-]?\d+(?:\.\d+)?(?![\w.+-])|:=|[|()=,.])|[ \t\r\n]+""",
     re.ASCII,
-).findall
+)
+_find_tokens = _TOKEN.findall
 _KEYWORDS: Final = frozenset(
     ("if", "else", "end", "range", "with", "define", "template", "block", "break", "continue")
 )
-_SPACES: Final = frozenset(" \t\r\n")
-_END: Final = ""
+_BLANKS: Final = " \t\r\n"
 _MAX_DEPTH: Final = 100  # parentheses
+
+# What a token means, wherever it stands: its kind, whether blanks are before it, its text without them, and the content
+# of the node that it makes. "end" is the end of the action, "" what only the careful parser understands.
+Meaning = tuple[str, bool, str, Any]
+_MEANINGS: Final[dict[str, Meaning]] = {}
+_MAX_MEANINGS: Final = 20_000
+_PUNCTUATION: Final = frozenset(("|", "(", ")", "=", ":=", ","))
+_CLOSING: Final = frozenset(("|", ")", "end"))
+_END: Final[Meaning] = ("end", False, "", None)
 
 
 class _Unclear(Exception):
@@ -66,252 +77,208 @@ class _Unclear(Exception):
 
 
 def parse(body: str, functions: Container[str]) -> Fragment | None:
-    """The action, or None where the careful parser must look. Undefined variables are not looked for."""
+    """The action, or None where the careful parser must look. Undefined variables are not looked for.
+
+    Node positions are numbers of tokens, negative from -1 on; `offset_of` turns them into offsets when they are needed.
+    """
     tokens = _find_tokens(body)
     if sum(map(len, tokens)) != len(body):
         return None
-    tokens += (_END, _END, _END)
-    index = pos = 0
-    if tokens[0][:1] in _SPACES:
-        index, pos = 1, len(tokens[0])
+    known = _MEANINGS
+    meanings = [known.get(token) or _meaning(token) for token in tokens]
+    meanings += (_END, _END, _END)
     try:
-        if tokens[index] not in _KEYWORDS:
-            return _Reader(tokens, functions).pipeline("", index, pos)
-        return _keyword(tokens, index, pos, functions)
+        if meanings[0][2] not in _KEYWORDS:
+            return _Reader(meanings, functions).whole("", 0)
+        return _keyword(meanings, functions)
     except _Unclear:
         return None
 
 
-def _keyword(tokens: list[str], index: int, pos: int, functions: Container[str]) -> Fragment | None:
-    kind = tokens[index]
-    pos += len(kind)
-    index += 1
-    spaced = tokens[index][:1] in _SPACES
-    if spaced:
-        pos += len(tokens[index])
-        index += 1
-    token = tokens[index]
-    if kind in ("end", "break", "continue"):
-        return Fragment(kind) if token is _END else None
-    if kind == "else" and token is _END:
-        return Fragment("else")
-    if not spaced or not token:
+def offset_of(node: Node | Template, text: str, base: int) -> int:
+    """Where in the text a node with a token number is; `base` is where its action starts."""
+    found = next(islice(_TOKEN.finditer(text, base), ~node.pos, None))
+    token = found[0].lstrip(_BLANKS)
+    offset = found.end() - len(token)
+    if isinstance(node, (Field, Variable)) and len(node.names) > 1:
+        # Go tells fields of fields by the place of the second name.
+        offset += len(node.names[0]) + isinstance(node, Field)
+    return offset
+
+
+def _meaning(token: str) -> Meaning:
+    if len(_MEANINGS) > _MAX_MEANINGS:
+        _MEANINGS.clear()
+    text = token.lstrip(_BLANKS)
+    kind, content = _understood(text)
+    found = _MEANINGS[token] = (kind, len(text) != len(token), text, content)
+    return found
+
+
+def _understood(text: str) -> tuple[str, Any]:
+    if not text:
+        return "end", None
+    if text in _PUNCTUATION:
+        return text, None
+    first = text[0]
+    if first == ".":
+        return ("dot", None) if len(text) == 1 else ("field", tuple(text[1:].split(".")))
+    if first == "$":
+        return "variable", tuple(text.split("."))
+    if first == '"' or first == "`":
+        try:
+            return "string", text[1:-1] if first == '"' and "\\" not in text else unquote(text)
+        except ValueError:
+            return "", None
+    if first in "0123456789+-":
+        return "number", None
+    if text in ("true", "false"):
+        return "bool", text == "true"
+    return ("nil", None) if text == "nil" else ("word", None)
+
+
+def _keyword(meanings: list[Meaning], functions: Container[str]) -> Fragment | None:
+    kind = meanings[0][2]
+    following, spaced, text, content = meanings[1]
+    if following == "end":
+        return Fragment(kind) if kind in ("end", "else", "break", "continue") else None
+    if not spaced or kind in ("end", "break", "continue"):
         return None
+    reader = _Reader(meanings, functions)
     if kind in ("if", "with", "range"):
-        return _Reader(tokens, functions).pipeline(kind, index, pos)
+        return reader.whole(kind, 1)
     if kind == "else":
-        return _else(tokens, index, pos, functions)
-    if token[0] not in '"`':
+        if text not in ("if", "with") or not meanings[2][1] or meanings[2][0] == "end":
+            return None
+        fragment = reader.whole(text, 2)
+        fragment.kind, fragment.also, fragment.last = "else", text, ~1
+        return fragment
+    if following != "string":
         return None
-    return _named(kind, tokens, index, pos, functions)
-
-
-def _else(tokens: list[str], index: int, pos: int, functions: Container[str]) -> Fragment | None:
-    word = tokens[index]
-    if word not in ("if", "with") or tokens[index + 1][:1] not in _SPACES or not tokens[index + 1]:
-        return None
-    start = pos + len(word) + len(tokens[index + 1])
-    fragment = _Reader(tokens, functions).pipeline(word, index + 2, start)
-    fragment.kind, fragment.also, fragment.last = "else", word, pos
-    return fragment
-
-
-def _named(kind: str, tokens: list[str], index: int, pos: int, functions: Container[str]) -> Fragment | None:
-    """define, template and block with their name."""
-    token = tokens[index]
-    try:
-        name = unquote(token)
-    except ValueError:
-        return None
-    after, rest = pos + len(token), index + 1
-    if tokens[rest][:1] in _SPACES and tokens[rest]:
-        after += len(tokens[rest])
-        rest += 1
-    if tokens[rest] is _END:
-        return None if kind == "block" else Fragment(kind, name=name, name_pos=pos)
+    if meanings[2][0] == "end":
+        return None if kind == "block" else Fragment(kind, None, content, ~1)
     if kind == "define":
         return None
-    fragment = _Reader(tokens, functions).pipeline(kind, rest, after)
-    fragment.name, fragment.name_pos = name, pos
+    fragment = reader.whole(kind, 2)
+    fragment.name, fragment.name_pos = content, ~1
     return fragment
 
 
 class _Reader:
-    """Reads pipelines; `index` and `pos` are where the last one ended."""
+    """Reads pipelines."""
 
-    __slots__ = ("assigned", "depth", "functions", "index", "names", "pos", "tokens")
+    __slots__ = ("assigned", "depth", "functions", "meanings", "names")
 
-    def __init__(self, tokens: list[str], functions: Container[str]) -> None:
-        self.tokens = tokens
+    def __init__(self, meanings: list[Meaning], functions: Container[str]) -> None:
+        self.meanings = meanings
         self.functions = functions
         self.names: list[str] = []
         self.assigned: tuple[str, ...] = ()
-        self.index = self.pos = self.depth = 0
+        self.depth = 0
 
-    def pipeline(self, kind: str, index: int, pos: int) -> Fragment:
+    def whole(self, kind: str, index: int) -> Fragment:
         """The whole rest as one pipeline."""
-        pipe = self._pipe(index, pos, kind, _END)
+        pipe, _ = self._pipe(index, kind, "end")
         fragment = Fragment(kind, pipe)
         if self.names:
             fragment.names, fragment.assigned = tuple(self.names), self.assigned
         return fragment
 
-    def _pipe(self, index: int, pos: int, kind: str, closing: str) -> Pipe:
-        tokens = self.tokens
-        start = pos
+    def _pipe(self, index: int, kind: str, closing: str) -> tuple[Pipe, int]:
+        """A pipeline, and the index of the token that ended it."""
+        start = index
         declared: list[Variable] = []
         assigns = ""
-        token = tokens[index]
-        if token[:1] == "$" and "." not in token:
-            after = index + 1
-            if tokens[after][:1] in _SPACES and tokens[after]:
-                after += 1
-            if tokens[after] in (":=", "=", ","):
-                index, pos, assigns = self._declarations(index, pos, kind, declared)
-                if closing and assigns:
-                    raise _Unclear
+        meanings = self.meanings
+        if meanings[index][0] == "variable" and meanings[index + 1][0] in (":=", "=", ","):
+            index, assigns = self._declarations(index, kind, declared)
+            if assigns and closing == ")":
+                raise _Unclear
         commands: list[Command] = []
+        args: list[Node] = []
+        command = index
         while True:
-            index, pos, separator = self._command(index, pos, commands)
+            index = self._operands(index, args)
+            if commands and isinstance(args[0], (Bool, Dot, Nil, Number, String)):
+                raise _Unclear
+            commands.append(Command(~command, args))
+            separator = meanings[index][0]
             if separator != "|":
                 break
-        if separator is not closing and separator != closing:
+            args = []
+            index += 1
+            command = index
+        if separator != closing:
             raise _Unclear
-        self.index, self.pos = index, pos
-        return Pipe(start, commands, declared, assigns)
+        return Pipe(~start, commands, declared, assigns), index
 
-    def _declarations(
-        self, index: int, pos: int, kind: str, declared: list[Variable]
-    ) -> tuple[int, int, str]:
-        tokens = self.tokens
+    def _declarations(self, index: int, kind: str, declared: list[Variable]) -> tuple[int, str]:
         while True:
-            token = tokens[index]
-            if token[:1] != "$" or "." in token:
+            found, _, text, names = self.meanings[index]
+            if found != "variable" or len(names) > 1:
                 raise _Unclear
-            declared.append(Variable(pos, (token,)))
-            self.names.append(":" + token)
-            index, pos = self._skip(index + 1, pos + len(token))
-            separator = tokens[index]
-            index, pos = self._skip(index + 1, pos + len(separator))
+            declared.append(Variable(~index, names))
+            self.names.append(":" + text)
+            separator = self.meanings[index + 1][0]
+            index += 2
             if separator == "," and kind == "range" and len(declared) == 1:
                 continue
             if separator == "=":
                 self.assigned = tuple(variable.names[0] for variable in declared)
-                return index, pos, "assigns"
+                return index, "assigns"
             if separator != ":=":
                 raise _Unclear
-            return index, pos, ""
+            return index, ""
 
-    def _skip(self, index: int, pos: int) -> tuple[int, int]:
-        token = self.tokens[index]
-        return (index + 1, pos + len(token)) if token[:1] in _SPACES and token else (index, pos)
-
-    def _command(self, index: int, pos: int, commands: list[Command]) -> tuple[int, int, str]:
-        """One command; gives where it ended and the token that ended it, which is read too."""
-        tokens = self.tokens
-        args: list[Node] = []
-        command = Command(pos, args)
+    def _operands(self, index: int, args: list[Node]) -> int:
+        """The operands of one command; gives the index of the token that ended it."""
+        meanings = self.meanings
         while True:
-            token = tokens[index]
-            kind, offset, meaning = _MEANINGS.get(token) or _meaning(token)
+            kind, _, text, content = meanings[index]
             if kind == "field":
-                args.append(Field(pos + offset, meaning))
+                args.append(Field(~index, content))
             elif kind == "word":
-                if token not in self.functions:
+                if text not in self.functions:
                     raise _Unclear
-                args.append(Identifier(pos, token))
+                args.append(Identifier(~index, text))
             elif kind == "variable":
-                args.append(Variable(pos + offset, meaning))
-                if meaning[0] != "$":
-                    self.names.append(meaning[0])
+                args.append(Variable(~index, content))
+                if text != "$" and content[0] != "$":
+                    self.names.append(content[0])
             elif kind == "string":
-                args.append(String(pos, token, meaning))
+                args.append(String(~index, text, content))
             elif kind == "dot":
-                args.append(Dot(pos))
+                args.append(Dot(~index))
             elif kind == "(":
-                index, pos = self._parenthesised(index, pos, args)
-                token = tokens[index]
-                if token[:1] == "." and len(token) > 1:
-                    args[-1] = Chain(pos, args[-1], tuple(token[1:].split(".")))
+                self.depth += 1
+                if self.depth > _MAX_DEPTH:
+                    raise _Unclear
+                inner, index = self._pipe(index + 1, "parenthesized", ")")
+                self.depth -= 1
+                following = meanings[index + 1]
+                if following[0] == "field" and not following[1]:
+                    index += 1
+                    args.append(Chain(~index, inner, following[3]))
                 else:
-                    index -= 1
-                    token = ""
+                    args.append(inner)
             elif kind == "number":
-                try:
-                    args.append(number(pos, token, "number"))
-                except ValueError:
-                    raise _Unclear from None
+                args.append(_number(index, text))
             elif kind == "bool":
-                args.append(Bool(pos, meaning))
+                args.append(Bool(~index, content))
             elif kind == "nil":
-                args.append(Nil(pos))
+                args.append(Nil(~index))
             else:
                 raise _Unclear
-            pos += len(token)
             index += 1
-            token = tokens[index]
-            if token and token[0] in _SPACES:
-                pos += len(token)
-                index += 1
-                token = tokens[index]
-                if token not in ("|", ")", _END):
-                    continue
-            if token not in ("|", ")", _END):
+            kind, spaced, _, _ = meanings[index]
+            if kind in _CLOSING:
+                return index
+            if not spaced:
                 raise _Unclear
-            break
-        if commands and isinstance(args[0], (Bool, Dot, Nil, Number, String)):
-            raise _Unclear
-        commands.append(command)
-        if token:
-            index += 1
-            pos += 1
-            if token == "|":
-                index, pos = self._skip(index, pos)
-        return index, pos, token
-
-    def _parenthesised(self, index: int, pos: int, args: list[Node]) -> tuple[int, int]:
-        self.depth += 1
-        if self.depth > _MAX_DEPTH:
-            raise _Unclear
-        index, pos = self._skip(index + 1, pos + 1)
-        args.append(self._pipe(index, pos, "parenthesized", ")"))
-        self.depth -= 1
-        return self.index, self.pos
 
 
-# What tokens mean, wherever they stand: kind, where the node is relative to the token, and the node's content.
-_MEANINGS: Final[dict[str, tuple[str, int, Any]]] = {
-    ".": ("dot", 0, None),
-    "(": ("(", 0, None),
-    "true": ("bool", 0, True),
-    "false": ("bool", 0, False),
-    "nil": ("nil", 0, None),
-    "": ("", 0, None),
-}
-_MAX_MEANINGS: Final = 20_000
-
-
-def _meaning(token: str) -> tuple[str, int, Any]:
-    if len(_MEANINGS) > _MAX_MEANINGS:
-        for old in [*_MEANINGS][10:]:
-            del _MEANINGS[old]
-    found = _MEANINGS[token] = _understood(token)
-    return found
-
-
-def _understood(token: str) -> tuple[str, int, Any]:
-    first = token[0]
-    if first == ".":
-        names = tuple(token[1:].split("."))
-        return "field", 0 if len(names) == 1 else 1 + len(names[0]), names
-    if first == "$":
-        names = tuple(token.split("."))
-        return "variable", 0 if len(names) == 1 else len(names[0]), names
-    if first == '"' or first == "`":
-        try:
-            return "string", 0, token[1:-1] if first == '"' and "\\" not in token else unquote(token)
-        except ValueError:
-            return "", 0, None
-    if first in "0123456789+-":
-        return "number", 0, None
-    return ("word", 0, None) if first == "_" or first.isalpha() else ("", 0, None)
+def _number(index: int, text: str) -> Number:
+    try:
+        return number(~index, text, "number")
+    except ValueError:
+        raise _Unclear from None

@@ -21,6 +21,7 @@ from helmflow.gotemplate.errors import ExecError
 from helmflow.gotemplate.functions import Function, FunctionError
 from helmflow.gotemplate.gotypes import GoObject, NamedMap
 from helmflow.gotemplate.printf import TOO_LONG, format_value
+from helmflow.gotemplate.quickparse import offset_of
 from helmflow.gotemplate.rules import INTERFACE, MIXED, UNKNOWN, Refused, arity_mistake, checked, parameter_at
 from helmflow.gotemplate.values import INVALID, kind_of, sorted_keys, type_of
 
@@ -87,7 +88,8 @@ def unplaced(template: Template, reason: str = TOO_LONG) -> ExecError:
 def located(fault: Fault, base: int, template: Template) -> ExecError:
     """The fault as Go reports it. `base` is where the action starts in the template's file."""
     text = template.tree.text
-    position = base + fault.node.pos
+    node = fault.node
+    position = base + node.pos if node.pos >= 0 else offset_of(node, text, base)
     start = text.rfind("\n", 0, position) + 1
     line = 1 + text.count("\n", 0, position)
     column = len(text[start:position].encode("utf-8", "surrogateescape"))
