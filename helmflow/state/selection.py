@@ -36,8 +36,17 @@ class Chosen:
     graph: ReleaseGraph
 
 
-def choose(desired: DesiredState, needs: str = Needs.SKIP, files: str = Files.PARALLEL) -> Chosen:
-    """The chosen releases with their needs as asked for; raises ConfigError for duplicates, cycles, missing needs."""
+def choose(
+    desired: DesiredState,
+    needs: str = Needs.SKIP,
+    files: str = Files.PARALLEL,
+    counting: Iterable[Presence] = tuple(Presence),
+) -> Chosen:
+    """The chosen releases with their needs as asked for; raises ConfigError for duplicates, cycles, missing needs.
+
+    `counting` are the presences that satisfy a need under Needs.REQUIRE: diff, template and lint count only PRESENT,
+    so that a need on `installed: false` is refused there, as in Helmfile.
+    """
     releases = without_repetitions(desired)
     graph = ReleaseGraph.of(releases, file_order(desired, releases, files))
     chosen = {release.id for release in releases if release.selected}
@@ -45,7 +54,7 @@ def choose(desired: DesiredState, needs: str = Needs.SKIP, files: str = Files.PA
     if needs in (Needs.INCLUDE, Needs.INCLUDE_TRANSITIVE):
         wanted = set(graph.closure(chosen))
     elif needs == Needs.REQUIRE:
-        _require_selected(releases, chosen)
+        _require_selected(releases, {one.id for one in releases if one.selected and one.presence in counting})
     kept = tuple(_enabled(release) for release in releases if release.id in wanted)
     return Chosen(kept, graph)
 
