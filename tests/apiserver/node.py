@@ -1,12 +1,16 @@
 """A stand-in for one node's kubelet: pods pass through their phases, told by the embedded cluster's annotations.
 
-    embedded.helmflow.dev/ready-after: 3s     ready this long after it was bound (default 0.05 s)
-    embedded.helmflow.dev/run-for: 2s         what runs to completion takes this long (default 0.2 s)
-    embedded.helmflow.dev/exit-code: "3"      and ends with this code
-    embedded.helmflow.dev/log: text           and wrote this
-    embedded.helmflow.dev/fail: image-pull | crash-loop | never-ready
+On a pod, its template or the workload that owns it (all under `embedded.helmflow.dev/`):
 
-It also gives load balancers an address and claims a volume. Nothing runs: no probes, no exec, no volumes' content.
+    ready-after: "5s"     ready this long after it was bound (default 0.1s)
+    run-for: "2s"         what runs to completion takes this long (default 0.2s)
+    fail: image-pull | crash-loop | oom | never-ready
+    exit-code: "3"        the containers end with this code
+    log: "text"           what the log says (log.NAME for one container)
+
+On a Service: load-balancer: pending. On a PersistentVolumeClaim: fail: pending.
+It also gives load balancers an address and claims a volume. Nothing runs: no probes, no exec, no volumes' content, and
+the scheduler is the real one.
 """
 
 from __future__ import annotations
@@ -50,6 +54,7 @@ class Node:
         self._wake = threading.Condition()
         self._known: set[str] = set()
         self._pods: dict[tuple[str, str], KubeObject] = {}
+        self._owners: dict[str, dict[str, str]] = {}
 
     def run(self) -> None:
         """Register and work until killed."""
@@ -170,7 +175,8 @@ class Node:
             self._known.discard(uid)
             self._pods.pop((ref.namespace, ref.name), None)
             return
-        self._pods[ref.namespace, ref.name] = pod
+        if uid not in self._known:
+            self._pods[ref.namespace, ref.name] = pod
         if objects.meta(pod).get("deletionTimestamp"):
             self._later(0.0, lambda: self._end(ref, uid))
         elif uid not in self._known and at(pod, "status", "phase") in (None, "Pending"):
@@ -184,6 +190,10 @@ class Node:
             return
 
     def _start(self, pod: KubeObject) -> None:
+        ref = objects.ref(pod)
+        told = self._told_by_owners(pod, ref.namespace)
+        pod["metadata"]["annotations"] = {**told, **objects.annotations_of(pod)}
+        self._pods[ref.namespace, ref.name] = pod
         fail = _told(pod, "fail")
         if fail == "image-pull":
             self._pull(pod, 1)
@@ -191,7 +201,22 @@ class Node:
         self._show(
             pod, "Pending", [_container(c, waiting={"reason": "ContainerCreating"}) for c in _containers(pod)]
         )
-        self._later(_seconds(_told(pod, "ready-after"), 0.05), lambda: self._up(pod))
+        self._later(_seconds(_told(pod, "ready-after"), 0.1), lambda: self._up(pod))
+
+    def _told_by_owners(self, obj: KubeObject, namespace: str) -> dict[str, str]:
+        """What the workload above a pod is annotated with."""
+        owner = next((o for o in objects.meta(obj).get("ownerReferences") or () if o.get("controller")), None)
+        if owner is None:
+            return {}
+        if owner["uid"] not in self._owners:
+            found = (
+                self._client.find(ObjectRef(owner["apiVersion"], owner["kind"], namespace, owner["name"]))
+                or {}
+            )
+            above = self._told_by_owners(found, namespace) if found else {}
+            own = {k: v for k, v in objects.annotations_of(found).items() if k.startswith(PREFIX)}
+            self._owners[owner["uid"]] = {**above, **own}
+        return self._owners[owner["uid"]]
 
     def _pull(self, pod: KubeObject, attempt: int) -> None:
         states = []
@@ -210,7 +235,7 @@ class Node:
     def _up(self, pod: KubeObject) -> None:
         fail = _told(pod, "fail")
         running = {"startedAt": _now()}
-        if fail in ("crash-loop", "crash"):
+        if fail in ("crash-loop", "oom"):
             self._crash(pod, 0)
             return
         ready = fail != "never-ready"
@@ -230,8 +255,10 @@ class Node:
         self._show(pod, "Failed" if code else "Succeeded", states)
 
     def _crash(self, pod: KubeObject, restarts: int) -> None:
-        code = int(_told(pod, "exit-code") or 1)
-        ended = {"exitCode": code, "reason": "Error", "startedAt": _now(), "finishedAt": _now()}
+        killed = _told(pod, "fail") == "oom"
+        code = int(_told(pod, "exit-code") or (137 if killed else 1))
+        reason = "OOMKilled" if killed else "Error"
+        ended = {"exitCode": code, "reason": reason, "startedAt": _now(), "finishedAt": _now()}
         message = f"back-off restarting failed container in pod {objects.meta(pod)['name']}"
         waiting = {"reason": "CrashLoopBackOff", "message": message}
         states = [
@@ -302,7 +329,7 @@ class Node:
         status = {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}}
         ref = objects.ref(service)
         wait = _seconds(_told(service, "ready-after"), 0.1)
-        if _told(service, "fail") != "never-ready":
+        if _told(service, "load-balancer") != "pending":
             self._later(
                 wait,
                 lambda: _ignore(
@@ -313,6 +340,8 @@ class Node:
     def _claim(self, kind: str, claim: KubeObject) -> None:
         bound = at(claim, "spec", "volumeName") or at(claim, "status", "phase") == "Bound"
         if kind == "DELETED" or bound or objects.meta(claim).get("deletionTimestamp"):
+            return
+        if _told(claim, "fail") == "pending":
             return
         if at(
             claim, "spec", "storageClassName"
@@ -350,8 +379,9 @@ class Node:
             def do_GET(self) -> None:
                 url = urlsplit(self.path)
                 match url.path.strip("/").split("/"):
-                    case ["containerLogs", namespace, name, _] if (namespace, name) in pods:
-                        text = _told(pods[namespace, name], "log")
+                    case ["containerLogs", namespace, name, container] if (namespace, name) in pods:
+                        pod = pods[namespace, name]
+                        text = _told(pod, f"log.{container}") or _told(pod, "log")
                     case _:
                         self.send_error(404)
                         return

@@ -161,7 +161,9 @@ def test_helm_upgrades_rolls_back_and_removes_what_we_stored(
     cluster: Cluster, namespace: str, helm: Any, chart: Path
 ) -> None:
     client = cluster.client
-    client.apply(_settings(namespace), manager=Path(sys.orig_argv[0]).name)  # what Helm calls itself in this process
+    client.apply(
+        _settings(namespace), manager=Path(sys.orig_argv[0]).name
+    )  # what Helm calls itself in this process
     releases = ReleaseStore(client, namespace)
     releases.create(revision(namespace, chart))
     ref = ObjectRef("v1", "ConfigMap", namespace, "web-settings")

@@ -294,3 +294,48 @@ def test_a_quota_that_keeps_pods_away_is_named(watcher: Watcher, namespace: str)
     time.sleep(1.0)
     (failure,) = watcher.wait(watcher.apply(things.deployment(namespace, replicas=1)), seconds=60).failures
     assert "exceeded quota" in failure.why
+
+
+def test_what_a_workload_is_told_its_pods_are_told(watcher: Watcher, namespace: str) -> None:
+    job = things.job(namespace)
+    job["metadata"]["annotations"] = {things.FAULT + "exit-code": "5"}
+    (failure,) = watcher.wait(watcher.apply(job, Until.DONE)).failures
+    assert failure.containers[0].exit_code == 5
+
+
+def test_a_claim_that_waits_for_its_consumer_does_not_block(watcher: Watcher, namespace: str) -> None:
+    client = watcher.client
+    storage = {
+        "apiVersion": "storage.k8s.io/v1",
+        "kind": "StorageClass",
+        "metadata": {"name": f"late-{namespace}"},
+        "provisioner": "example.com/none",
+        "volumeBindingMode": "WaitForFirstConsumer",
+    }
+    client.create(storage)
+    report = watcher.wait(watcher.apply(things.claim(namespace, storage_class=f"late-{namespace}")))
+    assert report.ready
+    assert [note for _, note in report.notes] == ["waits for its first consumer"]
+    client.delete(objects.ref(storage))
+
+
+def test_a_pod_that_no_node_takes_fails_once_its_time_is_over(watcher: Watcher, namespace: str) -> None:
+    lonely = things.deployment(namespace, replicas=1, told={"fail": "unschedulable"})
+    lonely["spec"]["template"]["spec"]["nodeSelector"] = {"there-is": "no-such-node"}
+    (failure,) = watcher.wait(watcher.apply(lonely), seconds=60).failures
+    assert "cannot be scheduled" in failure.why
+    assert failure.containers[0].reason == "Unschedulable"
+
+
+def test_a_stateful_set_without_its_pods_tells_why(watcher: Watcher, namespace: str) -> None:
+    quota = {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "q", "namespace": namespace},
+        "spec": {"hard": {"pods": "0"}},
+    }
+    watcher.client.create(quota)
+    time.sleep(1.0)
+    (failure,) = watcher.wait(watcher.apply(things.stateful_set(namespace)), seconds=60).failures
+    assert "exceeded quota" in failure.why + "".join(failure.events)
+    assert not failure.timed_out
