@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -22,9 +23,10 @@ def register(app: typer.Typer) -> None:
     """Add the commands to the app."""
     common = (*options.EVERYWHERE, *options.VALUES, *options.NEEDS)
     add_command(app, "sync", sync, (*common, *options.RENDER, *options.RUN, *options.SHOW))
-    add_command(
-        app, "apply", apply, (*common, *options.RENDER, *options.RUN, *options.SHOW, *options.TEMPLATE)
-    )
+    saved = Argument("plan", "[PLAN]", "Plan that `helmflow plan --out` froze", required=False)
+    planning = (*common, *options.RENDER, *options.RUN, *options.SHOW)
+    add_command(app, "apply", apply, (*planning, *options.TEMPLATE), (saved,))
+    add_command(app, "plan", plan, (*planning, flag("out", "--out", help="File to freeze the plan in")))
     add_command(app, "diff", diff, (*common, *options.RENDER, *options.RUN, *options.SHOW))
     add_command(
         app,
@@ -86,9 +88,31 @@ def apply(given: SimpleNamespace) -> int:
     from helmflow.flows import apply as flow
 
     with reporters.reporting(given) as reporter:
-        report = flow.apply(options.run_options(given), reporter.emit, reporter.show_and_confirm)
+        wanted = options.run_options(given)
+        if given.plan:
+            from helmflow.flows import saved
+
+            report = saved.apply_saved(wanted, reporter.emit, Path(given.plan), reporter.show_and_confirm)
+        else:
+            report = flow.apply(wanted, reporter.emit, reporter.show_and_confirm)
         reporter.finish(report)
     return _exit_code(report, detailed=given.detailed_exitcode)
+
+
+def plan(given: SimpleNamespace) -> int:
+    """Show what apply would do; with --out, freeze it so that apply does exactly that."""
+    from helmflow.flows import diff as flow
+    from helmflow.flows import saved
+
+    with reporters.reporting(given) as reporter:
+        wanted = options.run_options(given)
+        made = (
+            saved.save(wanted, reporter.emit, Path(given.out))
+            if given.out
+            else flow.diff(wanted, reporter.emit)
+        )
+        reporter.show(made)
+    return ExitCode.CHANGES if given.detailed_exitcode and made.writes else ExitCode.OK
 
 
 def diff(given: SimpleNamespace) -> int:
