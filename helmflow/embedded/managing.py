@@ -115,6 +115,16 @@ def apply(live: Json, config: Json, schema: Schema, writer: Writer, *, force: bo
         raise ApiError(500, f"failed to create typed patch object ({named}): {error}", reason="") from None
     managers = _decode(live.get("metadata", {}).get("managedFields")) or {}
     old = _without_managed(live)
+    try:
+        merging.validate(old, schema, duplicates=True)
+    except merging.TypedError as error:
+        what = (
+            "failed to create typed live object"
+            if managers
+            else "failed to create manager for existing fields: failed to convert new object"
+        )
+        tail = "" if managers else " to smd typed"
+        raise ApiError(500, f"{what} ({_name_of(old)}){tail}: {error}", reason="") from None
     if exists and not managers:
         managers = _before_first_apply(old, schema, writer)
     try:
@@ -168,7 +178,7 @@ def _applied(
     fields = merging.field_set(config, schema)
     if writer.ignored:
         fields = fieldsets.recursive_difference(fields, writer.ignored)
-    managers = {**managers, me: Owned(fields, writer.version, last.time if last else writer.now)}
+    managers = {**managers, me: Owned(fields, writer.version, last.time if last else "")}
     if last is not None and last.fields:
         merged = _pruned(merged, managers, last.fields, schema)
     managers = _taken_over(old, merged, schema, managers, writer, force=force)

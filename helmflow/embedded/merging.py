@@ -126,6 +126,17 @@ def element_of(item: Any, schema: Schema) -> str:
     return "k:" + json.dumps(found, separators=(",", ":"), ensure_ascii=False)
 
 
+def go_text(value: Any) -> str:
+    """A value as Go's %v prints it."""
+    if isinstance(value, dict):
+        return "map[" + " ".join(f"{k}:{go_text(v)}" for k, v in sorted(value.items())) + "]"
+    if isinstance(value, list):
+        return "[" + " ".join(go_text(v) for v in value) + "]"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "<nil>" if value is None else str(value)
+
+
 def _key_default(field: Field) -> Any:
     """What an absent key counts as: its default, or the zero value of a field that Go always writes."""
     if field.default is not None or field.omit or field.pointer:
@@ -228,17 +239,7 @@ def _go_type(value: Any) -> str:
 
 
 def _go_pointer(value: Any) -> str:
-    return "&{" + _go_plain(value) + "}"
-
-
-def _go_plain(value: Any) -> str:
-    if isinstance(value, dict):
-        return "map[" + " ".join(f"{k}:{_go_plain(v)}" for k, v in sorted(value.items())) + "]"
-    if isinstance(value, list):
-        return "[" + " ".join(_go_plain(v) for v in value) + "]"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return "<nil>" if value is None else str(value)
+    return "&{" + go_text(value) + "}"
 
 
 def _go_syntax(value: Any) -> str:

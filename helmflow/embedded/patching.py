@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any, Final
 
+from helmflow.embedded import merging
 from helmflow.embedded.schema import Field, Schema
 from helmflow.embedded.status import ApiError
 
@@ -170,7 +171,7 @@ def _merge_map(original: Json, patch: Json, schema: Schema | None) -> Json | Non
             name = key[len(_ORDER) :]
             field = schema.fields.get(name) if schema is not None else None
             if isinstance(out.get(name), list) and field is not None:
-                out[name] = _ordered(out[name], order, patch.get(name) or [], field.merge_key)
+                out[name] = _ordered(out[name], order, original.get(name) or [], field.merge_key)
     return out
 
 
@@ -199,7 +200,8 @@ def _merge_list(mine: list[Any], theirs: list[Any], key: str, item: Schema | Non
             raise ApiError(400, "unable to merge patch into a list of maps: element is not a map")
         directive = value.get("$patch")
         if key not in value:
-            raise ApiError(400, f"map: {value} does not contain declared merge key: {key}")
+            shown = merging.go_text(value)
+            raise ApiError(500, f"map: {shown} does not contain declared merge key: {key}", reason="")
         at = next((n for n, v in enumerate(out) if isinstance(v, dict) and v.get(key) == value[key]), None)
         if directive == "delete":
             out = [v for v in out if not (isinstance(v, dict) and v.get(key) == value[key])]
@@ -211,28 +213,25 @@ def _merge_list(mine: list[Any], theirs: list[Any], key: str, item: Schema | Non
             merged = _merge_map(out[at], value, item)
             if merged is not None:
                 out[at] = merged
-    return out
+    return _ordered(out, [v for v in theirs if "$patch" not in v], mine, key)
 
 
-def _ordered(merged: list[Any], order: list[Any], patch: list[Any], key: str) -> list[Any]:
-    """Items in the patch's wanted order; items that only the server has keep their place relative to their neighbours."""
+def _ordered(merged: list[Any], order: list[Any], server: list[Any], key: str) -> list[Any]:
+    """What the patch names in the patch's order; what only the server has keeps its place where both know one."""
 
     def identity(item: Any) -> Any:
         return item.get(key) if key and isinstance(item, dict) else item
 
-    wanted = [identity(o) for o in order]
-    rank = {name: n for n, name in enumerate(wanted)}
-    mentioned = [m for m in merged if identity(m) in rank]
-    mentioned.sort(key=lambda m: rank[identity(m)])
-    others = [m for m in merged if identity(m) not in rank]
+    def place(items: list[Any], item: Any) -> int:
+        return next((n for n, i in enumerate(items) if identity(i) == identity(item)), -1)
+
+    mine = sorted((m for m in merged if place(order, m) >= 0), key=lambda m: place(order, m))
+    others = sorted((m for m in merged if place(order, m) < 0), key=lambda m: place(server, m))
     out: list[Any] = []
-    positions = {id(m): n for n, m in enumerate(merged)}
-    queue = list(mentioned)
-    for other in others:
-        while queue and positions[id(queue[0])] < positions[id(other)]:
-            out.append(queue.pop(0))
-        out.append(other)
-    return out + queue
+    while mine and others:
+        left, right = place(server, others[0]), place(server, mine[0])
+        out.append(others.pop(0) if 0 <= left < right else mine.pop(0))
+    return [*out, *mine, *others]
 
 
 def _strip(value: Any) -> Any:

@@ -309,7 +309,7 @@ def _update(cluster: Cluster, call: Call) -> Answer:
                 "FieldValueInvalid",
                 "Invalid value: 0: must be specified for an update",
             )
-            raise unprocessable(call.resource.group, call.resource.kind, call.name, [cause])
+            raise unprocessable(call.resource.group, call.resource.plural, call.name, [cause])
     return shaped(
         call,
         cluster,
@@ -356,7 +356,12 @@ def _apply(cluster: Cluster, call: Call) -> Answer:
     who = writing.writer(cluster, resource, call.options, call.subresource)
     force = call.query.get("force") == "true"
     merged = managing.apply(live, config, resource.schema, who, force=force, exists=stored is not None)
-    value = writing.decode(resource, merged, call.options, patch=True)
+    try:
+        value = writing.decode(resource, merged, call.options, patch=True)
+    except ApiError as error:
+        if error.code != 400:
+            raise
+        raise _unconvertible(resource, config, error) from None
     if stored is None:
         return shaped(
             call, cluster, 201, writing.create(cluster, resource, value, call.options, applied=True)
@@ -368,6 +373,16 @@ def _apply(cluster: Cluster, call: Call) -> Answer:
         cluster, resource, stored, value, call.options, subresource=call.subresource, applied=True
     )
     return shaped(call, cluster, 200, updated)
+
+
+def _unconvertible(resource: Resource, config: Json, error: ApiError) -> ApiError:
+    """What the server says when a merged object does not fit its type."""
+    kind = f"{resource.group}/{resource.version}, Kind={resource.kind}"
+    metadata = config["metadata"]
+    named = f"{metadata.get('namespace', '')}/{metadata.get('name', '')}; {kind}"
+    why = error.message.partition(": ")[2]
+    text = f"failed to convert new object ({named}) to proper version: unable to convert unstructured object to {kind}: {why}"
+    return ApiError(500, text, reason="")
 
 
 def _check_applied(call: Call, config: Json) -> None:

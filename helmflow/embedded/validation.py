@@ -467,8 +467,10 @@ def _container(container: Json, path: str, seen: set[str], volumes: set[str]) ->
             causes.append(required(f"{where}.mountPath"))
         if not mount.get("name"):
             causes.append(required(f"{where}.name"))
-        elif mount["name"] not in volumes:
-            causes.append(Cause(f"{where}.name", "FieldValueNotFound", f'Not found: "{mount["name"]}"'))
+        if mount.get("name", "") not in volumes:
+            causes.append(
+                Cause(f"{where}.name", "FieldValueNotFound", f'Not found: "{mount.get("name", "")}"')
+            )
     for key in ("livenessProbe", "readinessProbe", "startupProbe"):
         if container.get(key) is not None:
             causes += _probe(container[key], f"{path}.{key}")
@@ -575,6 +577,8 @@ def _service(value: Json) -> Causes:
         causes.append(required("spec.externalName"))
     if kind in ("NodePort", "LoadBalancer") and headless:
         causes.append(invalid("spec.clusterIPs[0]", "None", f"may not be set to 'None' for {kind} services"))
+    if spec.get("sessionAffinity") not in ("None", "ClientIP"):
+        causes.append(unsupported("spec.sessionAffinity", spec.get("sessionAffinity"), ["ClientIP", "None"]))
     names: set[str] = set()
     used: set[tuple[int, str]] = set()
     for index, port in enumerate(ports):
@@ -593,6 +597,8 @@ def _service(value: Json) -> Causes:
         elif (number, port.get("protocol", "")) in used:
             causes.append(duplicate(where, {"port": number, "protocol": port.get("protocol")}))
         used.add((number, port.get("protocol", "")))
+        if port.get("protocol") not in ("TCP", "UDP", "SCTP"):
+            causes.append(unsupported(f"{where}.protocol", port.get("protocol"), ["SCTP", "TCP", "UDP"]))
         target = port.get("targetPort")
         if isinstance(target, int) and not 0 < target < 65536:
             causes.append(invalid(f"{where}.targetPort", target, "must be between 1 and 65535, inclusive"))
@@ -713,6 +719,28 @@ def _backend(backend: Json, path: str) -> Causes:
     return []
 
 
+def _role(value: Json) -> Causes:
+    causes: Causes = []
+    for index, rule in enumerate(value.get("rules") or ()):
+        path = f"rules[{index}]"
+        if not rule.get("verbs"):
+            causes.append(required(f"{path}.verbs", "verbs must contain at least one value"))
+        urls = rule.get("nonResourceURLs")
+        if urls:
+            if value["kind"] == "Role":
+                why = "namespaced rules cannot apply to non-resource URLs"
+                causes.append(invalid(f"{path}.nonResourceURLs", urls, why))
+            if rule.get("apiGroups") or rule.get("resources") or rule.get("resourceNames"):
+                why = "rules cannot apply to both regular resources and non-resource URLs"
+                causes.append(invalid(f"{path}.nonResourceURLs", urls, why))
+            continue
+        if not rule.get("apiGroups"):
+            causes.append(required(f"{path}.apiGroups", "resource rules must supply at least one api group"))
+        if not rule.get("resources"):
+            causes.append(required(f"{path}.resources", "resource rules must supply at least one resource"))
+    return causes
+
+
 def _role_binding(value: Json) -> Causes:
     ref = value.get("roleRef") or {}
     causes: Causes = []
@@ -752,6 +780,19 @@ def _autoscaler(value: Json) -> Causes:
     target = spec.get("scaleTargetRef") or {}
     causes += [required(f"spec.scaleTargetRef.{key}") for key in ("kind", "name") if not target.get(key)]
     return causes
+
+
+def _network_policy(value: Json) -> Causes:
+    allowed = ["Egress", "Ingress"]
+    return [
+        Cause(
+            f"spec.policyTypes[{n}]",
+            "FieldValueNotSupported",
+            f'Unsupported value: "{kind}": supported values: "Ingress", "Egress"',
+        )
+        for n, kind in enumerate(value["spec"].get("policyTypes") or ())
+        if kind not in allowed
+    ]
 
 
 def _budget(value: Json) -> Causes:
@@ -815,6 +856,9 @@ _CREATE: Final[dict[tuple[str, str], Callable[[Json], Causes]]] = {
     ("", "Secret"): _secret,
     ("", "PersistentVolumeClaim"): _claim,
     ("networking.k8s.io", "Ingress"): _ingress,
+    ("networking.k8s.io", "NetworkPolicy"): _network_policy,
+    ("rbac.authorization.k8s.io", "Role"): _role,
+    ("rbac.authorization.k8s.io", "ClusterRole"): _role,
     ("rbac.authorization.k8s.io", "RoleBinding"): _role_binding,
     ("rbac.authorization.k8s.io", "ClusterRoleBinding"): _role_binding,
     ("autoscaling", "HorizontalPodAutoscaler"): _autoscaler,
