@@ -1,0 +1,367 @@
+"""Rendering against the real Helm, side by side in one process: `python -m benchmarks.render [--charts N] [--quick]`.
+
+Both sides render the same charts as shipped, sample by sample in turn; equal output is asserted first, and every sample
+changes one value that reaches the output. Figures are medians; ratios are geometric means. Writes benchmarks/out/render.md
+and render.svg.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import math
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import helm_python
+
+from helmflow.core.errors import HelmflowError
+from helmflow.gotemplate import templates
+from helmflow.helm.chart.load import load, load_values
+from helmflow.helm.chart.model import Chart
+from helmflow.helm.render import engine, functions, manifests
+from tests.charts_cases import cases, folder
+
+OUT = Path(__file__).parent / "out"
+# Dominated by bcrypt or RSA in both: they measure neither engine.
+LEFT_OUT = (
+    "bcrypt",
+    "htpasswd",
+    "genPrivateKey",
+    "genCA",
+    "genSelfSignedCert",
+    "genSignedCert",
+    "derivePassword",
+)
+VALUES = ("fullnameOverride", "nameOverride", "image.tag", "image.repository", "replicaCount", "global.x")
+GOALS = {
+    "warm, schemas on: Helm / helmflow": (">=", 9.0),
+    "warm, worst chart": (">=", 3.5),
+    "warm, no schemas: Helm / helmflow": (">=", 7.0),
+    "cold: helmflow / Helm": ("<=", 2.0),
+    "toYaml: Helm / helmflow": (">=", 6.0),
+    "values load: helmflow / Helm": ("<=", 1.0),
+    "100 releases: helmflow / Helm on two threads": ("<=", 0.25),
+    "whole process: helmflow / helm": ("<=", 0.5),
+}
+
+
+@dataclass
+class Subject:
+    """A chart on both sides, and which value a sample changes ("" for the release's name)."""
+
+    name: str
+    path: Path
+    ours: Chart
+    theirs: Any
+    changed: str
+
+
+def values_at(path: str, text: str) -> dict[str, Any]:
+    if not path:
+        return {}
+    value: Any = text
+    for key in reversed(path.split(".")):
+        value = {key: value}
+    made: dict[str, Any] = value
+    return made
+
+
+def ours(chart: Chart, values: dict[str, Any], release: str) -> dict[str, str]:
+    options = engine.RenderOptions(release_name=release, namespace="demo-ns", installable=False)
+    prepared = engine.prepare(chart, values, options)
+    return engine.render_files(prepared.chart, prepared.values, options)
+
+
+def theirs(chart: Any, values: dict[str, Any], release: str) -> dict[str, str]:
+    made: dict[str, str] = chart.render(values, name=release, namespace="demo-ns")
+    return made
+
+
+def sample(subject: Subject, number: int) -> tuple[dict[str, Any], str]:
+    """Values and release name of one sample."""
+    if subject.changed:
+        return values_at(subject.changed, f"v{number}"), "demo"
+    return {}, f"demo-{number}"
+
+
+def subject_of(path: Path) -> Subject | None:
+    """The chart, if both sides give the same and a value can be changed that reaches the output."""
+    chart = load(path)
+    text = b"".join(file.data for _, part in chart.walk() for file in part.templates)
+    if any(word.encode() in text for word in LEFT_OUT):
+        return None
+    real = helm_python.Chart.load(str(path))
+    try:
+        base = ours(chart, {}, "demo")
+        if base != theirs(real, {}, "demo"):
+            return None  # random content
+    except (HelmflowError, helm_python.HelmError):
+        return None
+    for changed in VALUES:
+        try:
+            values = values_at(changed, "v1")
+            if ours(chart, values, "demo") != base and ours(chart, values, "demo") == theirs(
+                real, values, "demo"
+            ):
+                return Subject(path.parent.name, path, chart, real, changed)
+        except (HelmflowError, helm_python.HelmError):
+            continue
+    return Subject(path.parent.name, path, chart, real, "")
+
+
+def choose(count: int) -> list[Subject]:
+    """Charts by the size of their templates, largest first, one per family of equal names."""
+    root = folder() / "charts"
+    names = sorted({case.chart_id for case in cases()})
+    sized = sorted(
+        names,
+        key=lambda name: (
+            -sum(f.stat().st_size for f in (root / name / "chart").rglob("templates/*") if f.is_file())
+        ),
+    )
+    chosen: list[Subject] = []
+    families: set[str] = set()
+    for name in sized:
+        family = name.rpartition("~")[2]
+        if len(chosen) == count:
+            break
+        if family not in families and (found := subject_of(root / name / "chart")):
+            families.add(family)
+            chosen.append(found)
+    return chosen
+
+
+def timed(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return (time.perf_counter() - start) * 1000
+
+
+def side_by_side(subject: Subject, samples: int) -> tuple[float, float]:
+    """Median milliseconds of helmflow and of Helm, taken in turn after the caches are warm."""
+    for number in range(3):
+        values, release = sample(subject, number)
+        assert ours(subject.ours, values, release) == theirs(subject.theirs, values, release)
+    mine, real = [], []
+    gc.collect()
+    for number in range(10, 10 + samples):
+        values, release = sample(subject, number)
+        mine.append(timed(lambda v=values, r=release: ours(subject.ours, v, r)))  # type: ignore[misc]
+        real.append(timed(lambda v=values, r=release: theirs(subject.theirs, v, r)))  # type: ignore[misc]
+    return statistics.median(mine), statistics.median(real)
+
+
+def without_schemas(subject: Subject, scratch: Path) -> Subject:
+    """A copy of the chart whose schemas are gone, packed ones included, on both sides."""
+    target = scratch / subject.name
+    shutil.copytree(subject.path, target)
+    for schema in target.rglob("values.schema.json"):
+        schema.unlink()
+    return Subject(subject.name, target, load(target), helm_python.Chart.load(str(target)), subject.changed)
+
+
+def forget() -> None:
+    """Empty every cache in memory, as a new process has them."""
+    templates._KNOWN.clear()
+    functions._texts.clear()
+    manifests._heads.clear()
+    for module in [module for name, module in sys.modules.items() if name.startswith("helmflow.")]:
+        for value in list(vars(module).values()):
+            clear = getattr(value, "cache_clear", None)
+            if clear is not None and module.__name__ not in (
+                "helmflow.sprig.table",
+                "helmflow.helm.render.functions",
+            ):
+                clear()
+
+
+def cold(subject: Subject) -> tuple[float, float]:
+    """Milliseconds of loading and rendering with empty caches."""
+    mine, real = [], []
+    for _ in range(3):
+        forget()
+        mine.append(timed(lambda: ours(load(subject.path), {}, "demo")))
+        real.append(timed(lambda: theirs(helm_python.Chart.load(str(subject.path)), {}, "demo")))
+    return min(mine), min(real)
+
+
+def geometric(ratios: list[float]) -> float:
+    return math.exp(sum(map(math.log, ratios)) / len(ratios)) if ratios else math.nan
+
+
+def to_yaml_ratio(subjects: list[Subject]) -> float:
+    """Helm / helmflow for toYaml of each chart's default values: a template with 21 calls less one with one."""
+    ratios = []
+    for subject in subjects[:15]:
+        with tempfile.TemporaryDirectory() as scratch:
+            path = Path(scratch) / "c"
+            (path / "templates").mkdir(parents=True)
+            (path / "Chart.yaml").write_text("apiVersion: v2\nname: c\nversion: 1.0.0\n")
+            (path / "values.yaml").write_bytes(subject.ours.values_text or b"{}")
+            few, many = [], []
+            for count, found in ((1, few), (21, many)):
+                (path / "templates" / "t.txt").write_text("{{ len (toYaml .Values) }}" * count)
+                chart, real = load(path), helm_python.Chart.load(str(path))
+                assert ours(chart, {}, "demo") == theirs(real, {}, "demo")
+                pairs = [
+                    (timed(lambda: ours(chart, {}, "demo")), timed(lambda: theirs(real, {}, "demo")))
+                    for _ in range(9)
+                ]
+                found += [statistics.median(column) for column in zip(*pairs, strict=True)]
+            if many[0] - few[0] > 0.02:
+                ratios.append((many[1] - few[1]) / (many[0] - few[0]))
+    return geometric([ratio for ratio in ratios if ratio > 0])
+
+
+def values_load_ratio(subjects: list[Subject]) -> float:
+    """helmflow / Helm for reading each chart's values.yaml."""
+    ratios = []
+    for subject in subjects:
+        text = subject.ours.values_text or b""
+        if len(text) < 2000:
+            continue
+        decoded = text.decode()
+        load_values(text)
+        pairs = [
+            (timed(lambda t=text: load_values(t)), timed(lambda d=decoded: helm_python.values_from_yaml(d)))
+            for _ in range(7)
+        ]  # type: ignore[misc]
+        mine, real = (statistics.median(column) for column in zip(*pairs, strict=True))
+        ratios.append(mine / real)
+    return geometric(ratios)
+
+
+def hundred_releases(subjects: list[Subject]) -> float:
+    """helmflow in one thread / the SDK on two, for 100 releases of mixed charts."""
+    jobs = [(subjects[number % len(subjects)], number) for number in range(100)]
+
+    def mine(job: tuple[Subject, int]) -> None:
+        values, release = sample(job[0], 1000 + job[1])
+        ours(job[0].ours, values, release)
+
+    def real(job: tuple[Subject, int]) -> None:
+        values, release = sample(job[0], 1000 + job[1])
+        theirs(job[0].theirs, values, release)
+
+    with ThreadPoolExecutor(2) as pool:
+        pairs = [
+            (timed(lambda: [mine(job) for job in jobs]), timed(lambda: list(pool.map(real, jobs))))
+            for _ in range(3)
+        ]
+    mine_ms, real_ms = (statistics.median(column) for column in zip(*pairs, strict=True))
+    return mine_ms / real_ms
+
+
+def helm_binary() -> str:
+    """The real helm: HELM_BINARY, the one on PATH, or built with `go install` into benchmarks/out; "" where none is."""
+    known = os.environ.get("HELM_BINARY") or shutil.which("helm")
+    if known:
+        return known
+    if not shutil.which("go"):
+        return ""
+    target = OUT.absolute() / "bin"
+    subprocess.run(
+        ["go", "install", "helm.sh/helm/v4/cmd/helm@v4.2.3"],
+        env={**os.environ, "GOBIN": str(target)},
+        check=True,
+    )
+    return str(target / "helm")
+
+
+def whole_process(subjects: list[Subject], helm: str) -> float:
+    """helmflow / helm for one `template` command as a process, helmflow's caches warm."""
+    ratios = []
+    with tempfile.TemporaryDirectory() as scratch:
+        environment = {**os.environ, "HELMFLOW_CACHE_HOME": scratch}
+        values = Path(scratch) / "values.yaml"
+        for subject in subjects[:20]:
+            values.write_text(json.dumps(values_at(subject.changed, "v1")))
+            command = ["template", "demo", str(subject.path), "-f", str(values)]
+            mine = [sys.executable, "-m", "helmflow", "chart", *command]
+
+            def run(words: list[str]) -> float:
+                return timed(lambda: subprocess.run(words, env=environment, check=True, capture_output=True))
+
+            time.sleep(2.1)  # files must be older than the clock's step to be trusted
+            for _ in range(2):
+                run(mine)
+            pairs = [(run(mine), run([helm, *command])) for _ in range(7)]
+            own, real = (statistics.median(column) for column in zip(*pairs, strict=True))
+            ratios.append(own / real)
+    return geometric(ratios)
+
+
+def plot(rows: list[tuple[str, float, float]]) -> str:
+    """Horizontal bars: how many times faster each chart renders."""
+    height = 18 * len(rows) + 40
+    widest = max(real / own for _, own, real in rows)
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="760" height="{height}" font-family="sans-serif" font-size="11">'
+    ]
+    lines.append('<text x="10" y="16" font-size="13">Helm time / helmflow time, warm, per chart</text>')
+    for number, (name, own, real) in enumerate(rows):
+        y, width = 30 + 18 * number, 420 * (real / own) / widest
+        lines.append(f'<text x="10" y="{y + 11}">{name[-38:]}</text>')
+        lines.append(f'<rect x="260" y="{y}" width="{width:.0f}" height="13" fill="#3b7dd8"/>')
+        lines.append(f'<text x="{265 + width:.0f}" y="{y + 11}">{real / own:.1f}</text>')
+    return "\n".join([*lines, "</svg>", ""])
+
+
+def report(rows: list[tuple[str, float, float]], figures: dict[str, float]) -> str:
+    lines = ["| chart | helmflow ms | Helm ms | ratio |", "|---|---|---|---|"]
+    lines += [f"| {name} | {own:.2f} | {real:.2f} | {real / own:.1f} |" for name, own, real in rows]
+    lines += ["", "| figure | measured | goal | |", "|---|---|---|---|"]
+    for name, (sign, goal) in GOALS.items():
+        value = figures.get(name, math.nan)
+        reached = value >= goal if sign == ">=" else value <= goal
+        verdict = "not measured" if math.isnan(value) else "reached" if reached else "NOT reached"
+        lines.append(f"| {name} | {value:.2f} | {sign} {goal:g} | {verdict} |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> int:
+    """Measure, print and write the report."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--charts", type=int, default=35)
+    parser.add_argument("--samples", type=int, default=15)
+    parser.add_argument("--quick", action="store_true", help="10 charts, 5 samples")
+    given = parser.parse_args()
+    count, samples = (10, 5) if given.quick else (given.charts, given.samples)
+    helm_python.disable_logging()
+    subjects = choose(count)
+    rows = [(subject.name, *side_by_side(subject, samples)) for subject in subjects]
+    figures = {
+        "warm, schemas on: Helm / helmflow": geometric([real / own for _, own, real in rows]),
+        "warm, worst chart": min(real / own for _, own, real in rows),
+    }
+    with tempfile.TemporaryDirectory() as scratch:
+        bare = [side_by_side(without_schemas(subject, Path(scratch)), samples) for subject in subjects]
+    figures["warm, no schemas: Helm / helmflow"] = geometric([real / own for own, real in bare])
+    figures["100 releases: helmflow / Helm on two threads"] = hundred_releases(subjects)
+    figures["toYaml: Helm / helmflow"] = to_yaml_ratio(subjects)
+    figures["values load: helmflow / Helm"] = values_load_ratio(subjects)
+    figures["cold: helmflow / Helm"] = geometric([own / real for own, real in map(cold, subjects)])
+    if helm := helm_binary():
+        figures["whole process: helmflow / helm"] = whole_process(subjects, helm)
+    text = report(rows, figures)
+    OUT.mkdir(exist_ok=True)
+    (OUT / "render.md").write_text(text, encoding="utf-8")
+    (OUT / "render.svg").write_text(plot(rows), encoding="utf-8")
+    print(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
