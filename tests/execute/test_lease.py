@@ -1,0 +1,100 @@
+"""Leases: held, waited for, taken over, refused."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from helmflow.core.clock import SystemClock
+from helmflow.core.events import Event, ObjectWaiting
+from helmflow.core.ids import ReleaseId
+from helmflow.embedded.server import ApiServer
+from helmflow.embedded.transport import InProcessTransport
+from helmflow.execute import lease
+from helmflow.execute.cancel import Cancelled, CancelToken
+from helmflow.execute.lease import Holder, LeaseKeeper
+from helmflow.kube.client import KubeClient
+
+WEB = ReleaseId("", "default", "web")
+DEAD = Holder(socket.gethostname(), 2**22 + 1, "abc")  # beyond the largest process id
+
+
+@pytest.fixture
+def client() -> Iterator[KubeClient]:
+    server = ApiServer()
+    yield KubeClient(InProcessTransport(server))
+    server.close()
+
+
+def keeper(duration_s: float = 30.0, holder: Holder | None = None) -> LeaseKeeper:
+    return LeaseKeeper(SystemClock(), CancelToken(), duration_s, holder or Holder.this_process())
+
+
+def ignore(event: Event) -> None:
+    """Nobody listens."""
+
+
+def test_a_lease_lives_as_long_as_it_is_held(client: KubeClient) -> None:
+    mine = keeper()
+    with mine.hold(client, "default", WEB, ignore) as waited:
+        assert not waited
+        found = client.get(lease.lease_ref("default", "web"))
+        assert lease.holder_of(found) == str(mine.holder)
+        assert not lease.is_stale(found, SystemClock())
+    assert client.find(lease.lease_ref("default", "web")) is None
+    mine.close()
+
+
+def test_a_dead_process_of_this_host_is_taken_over_at_once(client: KubeClient) -> None:
+    theirs = keeper(600, DEAD)
+    with theirs.hold(client, "default", WEB, ignore):
+        found = client.get(lease.lease_ref("default", "web"))
+        assert lease.is_stale(found, SystemClock())
+        with keeper().hold(client, "default", WEB, ignore) as waited:
+            assert waited
+            taken = client.get(lease.lease_ref("default", "web"))
+            assert taken["spec"]["leaseTransitions"] == 1
+    theirs.close()
+
+
+def test_an_expired_lease_is_taken_over_by_our_own_observation(client: KubeClient) -> None:
+    elsewhere = Holder("another-host", 1, "abc")
+    client.create(keeper(1.0, elsewhere)._lease(lease.lease_ref("default", "web"), 0))
+    events: list[Event] = []
+    with keeper().hold(client, "default", WEB, events.append) as waited:
+        assert waited
+    (waiting,) = [event for event in events if isinstance(event, ObjectWaiting)]
+    assert "another-host/1-abc" in waiting.reason
+
+
+def test_waiting_for_a_lease_can_be_cancelled(client: KubeClient) -> None:
+    client.create(keeper(600, Holder("another-host", 1, "abc"))._lease(lease.lease_ref("default", "web"), 0))
+    mine = keeper()
+    mine.cancel.cancel("SIGINT")
+    with pytest.raises(Cancelled), mine.hold(client, "default", WEB, ignore):
+        pass
+
+
+def test_the_lease_of_somebody_else_is_not_dropped(client: KubeClient) -> None:
+    mine = keeper()
+    with mine.hold(client, "default", WEB, ignore):
+        lease.drop(client, WEB, str(DEAD))
+        assert client.find(lease.lease_ref("default", "web")) is not None
+        lease.drop(client, WEB, str(mine.holder))
+        assert client.find(lease.lease_ref("default", "web")) is None
+    mine.close()
+
+
+@pytest.mark.parametrize("text", ["", "somebody", "host/1", "host/x-1", "a/b/12-ff"])
+def test_only_our_own_identities_are_read(text: str) -> None:
+    found = Holder.parse(text)
+    assert found is None or str(found) == text
+
+
+def test_this_process_is_alive() -> None:
+    assert not Holder.this_process().dead
+    assert Holder.this_process().pid == os.getpid()
+    assert DEAD.dead
