@@ -411,9 +411,13 @@ class _Compiler:
             return _logic(
                 function is builtins.OR, arguments, final and _plain(final, final_knowledge)
             ), UNKNOWN
+        check: Callable[[Any], Any] | None = None
         if final is not None:
-            blamed = args[-1] if args else identifier
-            final = self._checked(final, final_knowledge, rules.parameter_at(function, len(args)), blamed)
+            # A piped value is evaluated before the arguments, but checked and passed after them.
+            parameter = rules.parameter_at(function, len(args))
+            final = _plain(final, final_knowledge)
+            known = UNKNOWN if final_knowledge == MIXED else final_knowledge
+            check = _check(parameter, known, args[-1] if args else identifier)
         knowledge = rules.knowledge_of(function.returns)
         if name == "eq" and function is builtins.FUNCTIONS["eq"] and final is None and len(arguments) == 2:
             return _equals(arguments[0], arguments[1], command), knowledge
@@ -424,7 +428,7 @@ class _Compiler:
             callee = str(args[0]) if args else ""
             return _call_value(arguments, final, command, callee), knowledge
         body = function.call if name in self.fixed else None
-        return _applied(name, body, arguments, final, command), knowledge
+        return _applied(name, body, arguments, final, command, check), knowledge
 
     def _argument(self, node: nodes.Node, parameter: str) -> Expression:
         if node.constant:
@@ -440,21 +444,16 @@ class _Compiler:
     ) -> Expression:
         if rules.takes_anything(parameter):
             return _plain(evaluate, knowledge)
-        if knowledge == parameter:
+        check = _check(parameter, knowledge, blamed)
+        if check is None:
             return evaluate
         exact = rules.EXACT.get(parameter)
-        checked = rules.checked
 
-        def check(d: Any, v: Frame) -> Any:
+        def checked(d: Any, v: Frame) -> Any:
             value = evaluate(d, v)
-            if type(value) is exact:
-                return value
-            try:
-                return checked(value, parameter, knowledge)
-            except Refused as error:
-                raise Fault(rules.last_visited(blamed), str(error)) from None
+            return value if type(value) is exact else check(value)
 
-        return check
+        return checked
 
     def _invoke(
         self, node: nodes.Node, args: list[nodes.Node], final: Expression | None, final_knowledge: str
@@ -558,6 +557,20 @@ def _failing(node: nodes.Node | nodes.Template, reason: str, before: Expression 
         raise Fault(node, reason)
 
     return fail
+
+
+def _check(parameter: str, knowledge: str, blamed: nodes.Node) -> Callable[[Any], Any] | None:
+    """What makes sure that a value may be passed, None where it surely may."""
+    if knowledge == parameter or rules.takes_anything(parameter):
+        return None
+
+    def check(value: Any) -> Any:
+        try:
+            return rules.checked(value, parameter, knowledge)
+        except Refused as error:
+            raise Fault(rules.last_visited(blamed), str(error)) from None
+
+    return check
 
 
 def _unmixed(evaluate: Expression) -> Expression:
@@ -688,8 +701,10 @@ def _applied(
     operands: list[Expression],
     final: Expression | None,
     command: nodes.Node,
+    check: Callable[[Any], Any] | None = None,
 ) -> Expression:
-    """A function with its arguments; a piped value is evaluated first and passed last. Without `body` the run has it."""
+    """A function with its arguments; a piped value is evaluated first, and checked and passed last. Without `body` the
+    run has it."""
 
     def failed(error: FunctionError | TemplateError) -> Fault:
         return Fault(command, f"error calling {name}: {error}", error)
@@ -701,7 +716,7 @@ def _applied(
         def call_one(d: Any, v: Frame) -> Any:
             value = only(d, v)
             try:
-                return (body or v[RUN].calls[name])(value)
+                return (body or v[RUN].calls[name])(check(value) if check else value)
             except CALL_FAILURES as error:
                 raise failed(error) from error
 
@@ -716,7 +731,7 @@ def _applied(
             b = second(d, v)
             try:
                 call = body or v[RUN].calls[name]
-                return call(b, a) if swapped else call(a, b)
+                return call(b, check(a) if check else a) if swapped else call(a, b)
             except CALL_FAILURES as error:
                 raise failed(error) from error
 
@@ -729,7 +744,7 @@ def _applied(
         else:
             last = final(d, v)
             given = [operand(d, v) for operand in every]
-            given.append(last)
+            given.append(check(last) if check else last)
         try:
             return (body or v[RUN].calls[name])(*given)
         except CALL_FAILURES as error:

@@ -69,6 +69,8 @@ _UNSIGNED: Final[dict[str, Callable[[int], int]]] = {
     "uint64": Uint64,
 }
 _FLOATS: Final[dict[str, Callable[[float], float]]] = {"float32": Float32, "float64": float}
+# Constants of these are written by their class's name in generated code.
+NUMBER_CLASSES: Final = (Int8, Int16, Int32, Int64, Uint, Uint8, Uint16, Uint32, Uint64)
 EXACT: Final[dict[str, type]] = {
     "string": str,
     "bool": bool,

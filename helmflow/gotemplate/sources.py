@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from helmflow.core.errors import TemplateError
 from helmflow.core.limits import MAX_TEMPLATE_TEXT_BYTES
-from helmflow.gotemplate import builtins, gotypes, nodes, rules, runtime
+from helmflow.gotemplate import builtins, nodes, rules, runtime
 from helmflow.gotemplate.functions import Function, FunctionError
 from helmflow.gotemplate.printf import TOO_LONG, bounded, format_value, joined, sprintf
 from helmflow.gotemplate.rules import INTERFACE, MIXED, UNKNOWN, Refused
@@ -268,8 +268,9 @@ class _Generator:
             self._if_or_with(item, indent)
         elif isinstance(item, nodes.Template):
             data = self.pipe(item.pipe)[0] if item.pipe else "None"
+            find = self._mark(_Place(item.base, "refuse", item))
             mark = self._mark(_Place(item.base, "template", item))
-            self._write(f"{mark}template(R, {item.name!r}, {data})", indent)
+            self._write(f"{mark}template(R, {find}find(R, {item.name!r}), {data})", indent)
         else:
             if not self.loops:
                 raise Unsupported
@@ -458,23 +459,21 @@ class _Generator:
         if mistake:
             return self._fail(identifier, mistake, final)
         operands = [self._argument(arg, rules.parameter_at(function, at)) for at, arg in enumerate(args)]
-        if final is not None:
-            blamed = rules.last_visited(args[-1]) if args else identifier
-            operands.append(self._checked(final, rules.parameter_at(function, len(args)), blamed))
-        return self._ordered(
-            operands, final is not None, lambda given: self._applied(name, function, given, command)
-        )
-
-    def _ordered(self, operands: list[Known], piped: object, make: Callable[[list[Known]], Known]) -> Known:
-        """A piped value is evaluated before the arguments, though it is passed last."""
-        if not piped or len(operands) == 1 or all(_simple(source) for source, _ in operands[:-1]):
-            return make(operands)
-        last, knowledge = operands[-1]
-        if _simple(last):
-            return make(operands)
-        name = self._temporary()
-        source, known = make([*operands[:-1], (name, knowledge)])
-        return f"({source} if ({name} := {last}) is {name} else None)", known
+        if final is None:
+            return self._applied(name, function, operands, command)
+        # A piped value is evaluated before the arguments, but checked and passed after them.
+        blamed = rules.last_visited(args[-1]) if args else identifier
+        parameter = rules.parameter_at(function, len(args))
+        source, known = final
+        stops_early = function is builtins.AND or function is builtins.OR
+        if _simple(source) or (not stops_early and all(_simple(each) for each, _ in operands)):
+            return self._applied(
+                name, function, [*operands, self._checked(final, parameter, blamed)], command
+            )
+        piped = self._temporary()
+        operands.append(self._checked((piped, known), parameter, blamed))
+        made, knowledge = self._applied(name, function, operands, command)
+        return f"({made} if ({piped} := {source}) is {piped} else None)", knowledge
 
     def _applied(self, name: str, function: Function, operands: list[Known], command: nodes.Node) -> Known:
         knowledge = rules.knowledge_of(function.returns)
@@ -750,10 +749,14 @@ def _refuse(reason: str, _before: Any) -> Any:
     raise Refused(reason)
 
 
-def _template(templates: TemplateSet, name: str, data: Any) -> str:
+def _find(templates: TemplateSet, name: str) -> Template:
     template = templates.templates.get(name)
     if template is None:
         raise Refused(f"template {runtime._quoted(name)} not defined")
+    return template
+
+
+def _template(templates: TemplateSet, template: Template, data: Any) -> str:
     templates.budget.spend(4)
     return templates.run(template, data)
 
@@ -781,12 +784,13 @@ def _invoke(receiver: Any, name: str, knowledge: str, given: tuple[Any, ...], kn
 
 _HELPERS: Final[dict[str, Any]] = {
     "FAILURES": (FunctionError, TemplateError, Refused, AttributeError, LookupError, TypeError),
-    "Int64": gotypes.Int64,
+    **{kind.__name__: kind for kind in rules.NUMBER_CLASSES},
     "bounded": bounded,
     "checked": rules.checked,
     "differ": _differ,
     "elements": runtime.elements,
     "equal": equal,
+    "find": _find,
     "format_value": format_value,
     "invoke": _invoke,
     "joined": joined,
