@@ -69,14 +69,12 @@ class ReleaseGraph:
 
     def check(self, releases: Iterable[Release] = ()) -> None:
         """Raise ConfigError `needs.cycle`, which names the cycle in reading order, where there is one."""
-        if self._plain:
+        if self._plain or self._levels(self.needs) is not None:
             return
         import networkx
 
         graph: Any = networkx.DiGraph()
         graph.add_edges_from((one, needed) for one, found in self.needs.items() for needed in found)
-        if networkx.is_directed_acyclic_graph(graph):
-            return
         cycle = self._first_cycle(graph)
         shown = " -> ".join(str(one) for one in (*cycle, cycle[0]))
         span = next(
@@ -104,12 +102,31 @@ class ReleaseGraph:
 
     def groups(self) -> tuple[tuple[ReleaseId, ...], ...]:
         """Helmfile's groups: level by the longest chain of needs, definition order inside."""
-        if self._plain:
-            return (tuple(self.needs),) if self.needs else ()
-        import networkx
+        both = {one: (*found, *self.after.get(one, ())) for one, found in self.needs.items()}
+        levels = self._levels(both)
+        if levels is None:
+            raise ConfigError("needs form a cycle", error_id="needs.cycle")
+        return levels
 
-        levels = networkx.topological_generations(self._digraph)
-        return tuple(tuple(sorted(level, key=self._position.__getitem__)) for level in levels)
+    def _levels(self, edges: Needs) -> tuple[tuple[ReleaseId, ...], ...] | None:
+        """Levels by the longest chain; None where there is a cycle. (networkx is slow to load: it explains, only.)"""
+        waiting = {one: len(set(found)) for one, found in edges.items()}
+        dependents: dict[ReleaseId, list[ReleaseId]] = {}
+        for one, found in edges.items():
+            for needed in set(found):
+                dependents.setdefault(needed, []).append(one)
+        level = [one for one, count in waiting.items() if not count]
+        levels: list[tuple[ReleaseId, ...]] = []
+        while level:
+            levels.append(tuple(level))
+            following = []
+            for needed in level:
+                for one in dependents.get(needed, ()):
+                    waiting[one] -= 1
+                    if not waiting[one]:
+                        following.append(one)
+            level = sorted(following, key=self._position.__getitem__)
+        return tuple(levels) if sum(map(len, levels)) == len(edges) else None
 
     def order(self) -> tuple[ReleaseId, ...]:
         """Every release after all that it needs; definition order among equals."""

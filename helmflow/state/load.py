@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -58,7 +60,11 @@ def load_desired(request: LoadRequest, emit: Emit) -> DesiredState:
 
     Raises ConfigError with every mistake found, TemplateError, or NoReleases (exit code 3) where nothing is chosen.
     """
-    context = new_context(request, emit)
+    with _without_collections():
+        return _load(request, new_context(request, emit))
+
+
+def _load(request: LoadRequest, context: Context) -> DesiredState:
     request = _with_variables(request, context)
     selectors.parse_all(request.selectors)
     visitor = _Visitor(request, context)
@@ -73,6 +79,18 @@ def load_desired(request: LoadRequest, emit: Emit) -> DesiredState:
     if request.need_releases and not desired.listed and not request.allow_no_matching_release:
         raise visitor.nothing_chosen()
     return desired
+
+
+@contextmanager
+def _without_collections() -> Iterator[None]:
+    """No cyclic garbage collection meanwhile: what is built here lives on, so that collecting only costs time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def new_context(request: LoadRequest, emit: Emit) -> Context:

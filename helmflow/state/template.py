@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,18 @@ _NAME = "stringTemplate"  # Helmfile's name for every template; its errors carry
 _CHANGES_DATA = re.compile(r"\b(set|unset|setValueAtPath|\w*[mM]erge\w*)\b")
 
 
+_LONGEST_KEPT = 4096  # fields of releases; parts and values files are rendered once
+_MOST_KEPT = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Parsed:
+    """A text ready to run; `changes_data`: it may call a function that changes a map."""
+
+    templates: TemplateSet
+    changes_data: bool
+
+
 class Renderer:
     """Renders texts with Helmfile's functions; one template set per directory, helpers `_*.tpl` parsed once."""
 
@@ -29,6 +42,7 @@ class Renderer:
         self.context = context
         self._running = Running()
         self._sets: dict[Path, TemplateSet] = {}
+        self._parsed: dict[tuple[Path, str], _Parsed] = {}
 
     def render(
         self, text: str, data: Mapping[str, Any], base_dir: Path, source: SourceText, line_offset: int = 0
@@ -36,17 +50,29 @@ class Renderer:
         """The text rendered. Raises TemplateError with Helmfile's text and a place in `source`."""
         if "{{" not in text:
             return text
-        if _CHANGES_DATA.search(text):
-            data = copy.deepcopy(data)
-        templates = self._set(base_dir).clone()
-        self._running.sets.append(templates)
         try:
-            templates.parse(_NAME, text)
-            return templates.execute(_NAME, data)
+            parsed = self._parse(text, base_dir)
+            if parsed.changes_data:
+                data = copy.deepcopy(data)
+            self._running.sets.append(parsed.templates)
+            try:
+                return parsed.templates.execute(_NAME, data)
+            finally:
+                self._running.sets.pop()
         except TemplateError as error:
             raise placed(error, source, line_offset) from error
-        finally:
-            self._running.sets.pop()
+
+    def _parse(self, text: str, base_dir: Path) -> _Parsed:
+        """The parsed text; thousands of releases share theirs, so each is parsed once per directory."""
+        key = (base_dir, text)
+        found = self._parsed.get(key)
+        if found is None:
+            templates = self._set(base_dir).clone()
+            templates.parse(_NAME, text)
+            found = _Parsed(templates, bool(_CHANGES_DATA.search(text)))
+            if len(text) <= _LONGEST_KEPT and len(self._parsed) < _MOST_KEPT:
+                self._parsed[key] = found
+        return found
 
     def _set(self, base_dir: Path) -> TemplateSet:
         with self.context.lock:
