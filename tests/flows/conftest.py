@@ -12,6 +12,14 @@ from tests.flows.town import Town
 CLUSTERS = ["embedded", pytest.param("real", marks=pytest.mark.apiserver)]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _real_cluster_ends_with_the_session() -> Iterator[None]:
+    yield
+    from tests.apiserver import fixture
+
+    fixture.stop()
+
+
 @pytest.fixture(params=CLUSTERS)
 def town(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Town]:
     """An empty project."""
