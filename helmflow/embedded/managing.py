@@ -116,25 +116,9 @@ def apply(live: Json, config: Json, schema: Schema, writer: Writer, *, force: bo
     managers = _decode(live.get("metadata", {}).get("managedFields")) or {}
     old = _without_managed(live)
     try:
-        merging.validate(old, schema, duplicates=True)
-    except merging.TypedError as error:
-        what = (
-            "failed to create typed live object"
-            if managers
-            else "failed to create manager for existing fields: failed to convert new object"
-        )
-        tail = "" if managers else " to smd typed"
-        raise ApiError(500, f"{what} ({_name_of(old)}){tail}: {error}", reason="") from None
-    if exists and not managers:
-        managers = _before_first_apply(old, schema, writer)
-    try:
-        merged, managers = _applied(old, config, schema, managers, writer, force=force)
-    except _Conflicts as error:
-        allowed = _allowed_by_last_applied(old, schema, writer) if writer.manager == "kubectl" else {}
-        left = [(m, p) for m, p in error.conflicts if not fieldsets.has(allowed, p)]
-        if left:
-            raise _conflict_error(left) from None
-        merged, managers = _applied(old, config, schema, managers, writer, force=True)
+        merged, managers = _apply_allowing(old, config, schema, managers, writer, force=force, exists=exists)
+    except merging.TypedError:
+        raise _mistyped_live(old, schema, tracked=bool(managers)) from None
     if merged != old or not exists:
         me = managers.get(writer.applier())
         if me is not None:
@@ -148,6 +132,34 @@ def apply(live: Json, config: Json, schema: Schema, writer: Writer, *, force: bo
     merged = {**merged, "metadata": dict(merged.get("metadata") or {})}
     _encode(merged, managers)
     return merged
+
+
+def _apply_allowing(
+    old: Json, config: Json, schema: Schema, managers: Managers, writer: Writer, *, force: bool, exists: bool
+) -> tuple[Json, Managers]:
+    """Apply, where kubectl may overwrite what its client-side apply set. Raises ApiError on conflicts."""
+    if exists and not managers:
+        managers = _before_first_apply(old, schema, writer)
+    try:
+        return _applied(old, config, schema, managers, writer, force=force)
+    except _Conflicts as error:
+        allowed = _allowed_by_last_applied(old, schema, writer) if writer.manager == "kubectl" else {}
+        left = [(m, p) for m, p in error.conflicts if not fieldsets.has(allowed, p)]
+        if left:
+            raise _conflict_error(left) from None
+        return _applied(old, config, schema, managers, writer, force=True)
+
+
+def _mistyped_live(old: Json, schema: Schema, *, tracked: bool) -> ApiError:
+    """The stored object itself breaks its schema's list keys."""
+    try:
+        merging.validate(old, schema, duplicates=True)
+    except merging.TypedError as error:
+        if tracked:
+            return ApiError(500, f"failed to create typed live object ({_name_of(old)}): {error}", reason="")
+        what = "failed to create manager for existing fields: failed to convert new object"
+        return ApiError(500, f"{what} ({_name_of(old)}) to smd typed: {error}", reason="")
+    return ApiError(500, f"failed to create typed live object ({_name_of(old)})", reason="")
 
 
 def same_but_times(old: Json, new: Json) -> bool:
@@ -179,7 +191,7 @@ def _applied(
     if writer.ignored:
         fields = fieldsets.recursive_difference(fields, writer.ignored)
     managers = {**managers, me: Owned(fields, writer.version, last.time if last else "")}
-    if last is not None and last.fields:
+    if last is not None and fieldsets.difference(last.fields, fields):
         merged = _pruned(merged, managers, last.fields, schema)
     managers = _taken_over(old, merged, schema, managers, writer, force=force)
     mine = managers.get(me)
