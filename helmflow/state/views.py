@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,9 @@ _ALWAYS = {  # helmDefaults keys that Helmfile prints although they are not set
     "forceConflicts": False, "skipDeps": False, "skipRefresh": False, "reuseValues": False,
 }  # fmt: skip
 _DROPPED_WHEN_FALSE = {"insecureSkipTLSVerify", "plainHttp", "forceGoGetter"}
+# Texts that need no quotes, which most are; everything else goes through the YAML writer.
+_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_/-]{2,60}")
+_WORDS = frozenset({"true", "false", "null", "yes", "off", "inf", "nan"})
 _OUTPUT_TEMPLATE = "{{ .State.BaseName }}-{{ .State.AbsPathSHA1 }}/{{ .Release.Name }}.yaml"
 
 
@@ -225,6 +229,10 @@ def _entry(key: str, value: Any, depth: int, dump: Any) -> str:
     ):
         items = [_item(item, depth, dump) for item in value]
         return f"{pad}{key}:\n{''.join(items)}"
+    if value is True or value is False:
+        return f"{pad}{key}: {_word(value)}\n"
+    if isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _WORDS:
+        return f"{pad}{key}: {value}\n"
     text = dump({key: value})
     return "".join(f"{pad}{line}" if line.strip() else line for line in text.splitlines(keepends=True))
 
