@@ -44,8 +44,9 @@ def process(
         if len(known) >= _REMEMBERED:
             known.clear()
         found = known[key] = processed, tuple(heard)
-    for text in found[1] if warn else ():
-        warn(text)
+    if warn is not None:
+        for text in found[1]:
+            warn(text)
     return found[0], values
 
 
@@ -88,7 +89,9 @@ def _seen_at(values: Any, path: tuple[str, ...]) -> Any:
             return depth, values is None
         if not part:
             if path[0] == "tags":
-                return tuple((key, state) for key, state in sorted(values.items()) if isinstance(state, bool | None))
+                return tuple(
+                    (key, state) for key, state in sorted(values.items()) if isinstance(state, bool | None)
+                )
             return None
         if part not in values:
             return depth

@@ -84,7 +84,10 @@ class Run:
         """Every function: those of all renders, those that need this one, and those that note that they were called."""
         static = static_functions(self.behaviour)
         signatures = {**static, **_OWN_SIGNATURES}
-        return {**static, **{name: replace(signatures[name], call=call) for name, call in self.calls().items()}}
+        return {
+            **static,
+            **{name: replace(signatures[name], call=call) for name, call in self.calls().items()},
+        }
 
     def calls(self) -> dict[str, Callable[..., Any]]:
         """The bodies that belong to this render."""
@@ -306,7 +309,9 @@ def from_toml(text: str) -> dict[str, Any]:
         return {"Error": str(error)}
 
 
-_texts: dict[str, bytes] = {}  # YAML text -> its value serialised: charts read the same short texts again and again
+_texts: dict[
+    str, bytes
+] = {}  # YAML text -> its value serialised: charts read the same short texts again and again
 _TEXTS_KEPT: Final = 4096
 _LONGEST_TEXT_KEPT: Final = 64 * KIB
 

@@ -145,7 +145,9 @@ def _packed(chart: Chart) -> Any:
         tuple((file.name, file.data) for file in chart.templates),
         tuple((file.name, file.data) for file in chart.files),
         tuple(_packed(sub) for sub in chart.dependencies),
-        None if lock is None else (lock.generated, lock.digest, tuple(_astuple(one) for one in lock.dependencies)),
+        None
+        if lock is None
+        else (lock.generated, lock.digest, tuple(_astuple(one) for one in lock.dependencies)),
         chart.digest,
     )
 
