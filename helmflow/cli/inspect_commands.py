@@ -93,7 +93,7 @@ def list_(given: SimpleNamespace) -> int:
     """List the releases of the files."""
     from helmflow.flows import files
 
-    _write(files.listing(options.run_options(given), _emit(given), output=given.output or ""))
+    _write(files.listing(options.run_options(given), quiet_emit(given), output=given.output or ""))
     return ExitCode.OK
 
 
@@ -101,7 +101,7 @@ def build(given: SimpleNamespace) -> int:
     """Print the files as they are after templates, environments and inheritance."""
     from helmflow.flows import files
 
-    _write(files.build(options.run_options(given), _emit(given), embed_values=given.embed_values))
+    _write(files.build(options.run_options(given), quiet_emit(given), embed_values=given.embed_values))
     return ExitCode.OK
 
 
@@ -109,7 +109,7 @@ def show_dag(given: SimpleNamespace) -> int:
     """Print the groups in which releases are synced."""
     from helmflow.flows import files
 
-    _write(files.show_dag(options.run_options(given), _emit(given)))
+    _write(files.show_dag(options.run_options(given), quiet_emit(given)))
     return ExitCode.OK
 
 
@@ -117,7 +117,7 @@ def print_env(given: SimpleNamespace) -> int:
     """Print the values of the environment."""
     from helmflow.flows import files
 
-    _write(files.print_env(options.run_options(given), _emit(given), output=given.output or "yaml"))
+    _write(files.print_env(options.run_options(given), quiet_emit(given), output=given.output or "yaml"))
     return ExitCode.OK
 
 
@@ -126,7 +126,7 @@ def write_values(given: SimpleNamespace) -> int:
     from helmflow.flows import files
 
     for path in files.write_values(
-        options.run_options(given), _emit(given), output_file_template=given.output_file_template
+        options.run_options(given), quiet_emit(given), output_file_template=given.output_file_template
     ):
         sys.stderr.write(f"Writing values file {path}\n")
     return ExitCode.OK
@@ -194,7 +194,7 @@ def template(given: SimpleNamespace) -> int:
     """Render every selected release, in the order of needs."""
     from helmflow.flows import template as flow
 
-    for release, text in flow.template(options.run_options(given), _emit(given)):
+    for release, text in flow.template(options.run_options(given), quiet_emit(given)):
         if not given.output_dir:
             _write(text)
             continue
@@ -212,7 +212,7 @@ def lint(given: SimpleNamespace) -> int:
     from helmflow.ui.text import namer
 
     failed = False
-    reports = flow.lint(options.run_options(given), _emit(given))
+    reports = flow.lint(options.run_options(given), quiet_emit(given))
     name = namer(report.id for report in reports)
     for report in reports:
         _write(f"==> Linting {name(report.id)} ({report.chart})\n")
@@ -246,7 +246,7 @@ def graph(given: SimpleNamespace) -> int:
         )
     nodes = [
         graph_view.Node(key=node.key, kind=node.kind, label=node.label, detail=node.detail, needs=node.needs)
-        for node in flow.graph(options.run_options(given), _emit(given))
+        for node in flow.graph(options.run_options(given), quiet_emit(given))
     ]
     _write(views[given.format](nodes) + "\n")
     return ExitCode.OK
@@ -270,7 +270,7 @@ def _write(text: str) -> None:
     sys.stdout.write(text)
 
 
-def _emit(given: SimpleNamespace) -> reporters.Emit:
+def quiet_emit(given: SimpleNamespace) -> reporters.Emit:
     """Warnings and hook output go to standard error; the rest of a command that only prints is not worth lines."""
     from helmflow.core.events import LocalHookOutput, Warned
     from helmflow.ui.plain import PlainReporter

@@ -34,11 +34,12 @@ COMMANDS: Final[dict[str, str]] = {
         ),
         "inspect_commands",
     ),
+    **dict.fromkeys(("explain", "compare", "schema"), "explain_commands"),
     **dict.fromkeys(("repos", "deps", "fetch", "chart", "cache"), "chart_commands"),
     "cluster": "cluster_commands",
     "version": "inspect_commands",
 }
-GROUPS: Final = frozenset({"chart", "cluster", "cache"})
+GROUPS: Final = frozenset({"chart", "cluster", "cache", "explain"})
 
 
 def run_cli(arguments: Sequence[str]) -> int:

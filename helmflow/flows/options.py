@@ -29,9 +29,10 @@ class OnFailure(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateOptions:
-    """Where the desired state comes from. `file` "" searches the defaults, "-" is standard input."""
+    """Where the desired state comes from. `file` "" searches the defaults, "-" is `text`, else standard input."""
 
     file: str = ""
+    text: str | None = None
     environment: str = "default"
     selectors: tuple[str, ...] = ()
     namespace: str = ""

@@ -15,9 +15,10 @@ from helmflow.core.source import Span
 from helmflow.execute.pool import Skipped, Work, run_all
 from helmflow.execute.schedule import Schedule, levels
 from helmflow.flows import local_hooks
-from helmflow.flows.options import NeedsMode
+from helmflow.flows.options import NeedsMode, StateOptions
 from helmflow.flows.session import Session
 from helmflow.providers.state_ports import state_ports
+from helmflow.state.context import Trust
 from helmflow.state.load import LoadRequest, load_desired
 from helmflow.state.model import DesiredState, Presence, Release
 
@@ -72,10 +73,10 @@ class _ChartNode(NamedTuple):
     devel: bool
 
 
-def load(session: Session, command: str, *, need_releases: bool = True) -> DesiredState:
-    """Every release of the files for the chosen environment; their global `prepare` hooks have run."""
+def request(session: Session, *, need_releases: bool = True) -> LoadRequest:
+    """What the options say about which files to load, and how."""
     state = session.options.state
-    request = LoadRequest(
+    return LoadRequest(
         file=state.file,
         environment=state.environment,
         selectors=state.selectors,
@@ -89,10 +90,15 @@ def load(session: Session, command: str, *, need_releases: bool = True) -> Desir
         need_releases=need_releases,
         cwd=state.cwd or Path.cwd(),
         env=dict(session.environ),
-        stdin=sys.stdin.read() if state.file == "-" else None,
+        stdin=_standard_input(state),
+        trust=Trust.UNTRUSTED if state.untrusted else Trust.FULL,
         ports=state_ports(open_client=lambda context, _: session.cluster(context).client),
     )
-    desired = load_desired(request, session.emit)
+
+
+def load(session: Session, command: str, *, need_releases: bool = True) -> DesiredState:
+    """Every release of the files for the chosen environment; their global `prepare` hooks have run."""
+    desired = load_desired(request(session, need_releases=need_releases), session.emit)
     for warning in desired.warnings:
         session.emit(Warned(warning=warning))
     local_hooks.fire_global(session, desired, "prepare", command)
@@ -294,6 +300,12 @@ def _patching(desired: DesiredState, release: Release, values: Mapping[str, Any]
         strategic_merge_patches=rendered.strategic_merge_patches,
         force_namespace=rendered.force_namespace,
     )
+
+
+def _standard_input(state: StateOptions) -> str | None:
+    if state.file != "-":
+        return None
+    return sys.stdin.read() if state.text is None else state.text
 
 
 def _refuse_missing(selected: list[Release], ids: set[ReleaseId]) -> None:
