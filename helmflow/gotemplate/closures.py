@@ -184,8 +184,9 @@ class _Compiler:
         outer = self.scope
         names = [variable.names[0] for variable in pipe.declared]
         evaluate, _ = self.pipe(pipe)
-        slots = [self._slot(name, pipe) for name in names]
+        slots = [self._slot(name, pipe, number) for number, name in enumerate(names)]
         body = self._later(item.body, self.scope, INTERFACE)
+        typed_body = self._later(item.body, self._typed(pipe), UNKNOWN)
         otherwise = self._later(item.otherwise, self.scope, self.dot) if item.otherwise else None
         self.scope = outer
         blamed = rules.last_visited(pipe)
@@ -204,7 +205,7 @@ class _Compiler:
             except FunctionError as error:
                 raise runtime.located(Fault(blamed, str(error), error), base, v[TEMPLATE]) from error
             entered = False
-            run_body = body()
+            run_body = (typed_body if runtime.elements_are_typed(value) else body)()
             counted = _counted(write)
             try:
                 for key, element in found:
@@ -223,12 +224,23 @@ class _Compiler:
 
         return loop
 
-    def _slot(self, name: str, pipe: nodes.Pipe) -> int:
+    def _slot(self, name: str, pipe: nodes.Pipe, number: int) -> int:
         found = self._find(name)
         if found is None or pipe.assigns:
             return found.slot if found else DOLLAR
-        found.knowledge = MIXED if name in self.tree.assigned else INTERFACE
+        is_element = number == len(pipe.declared) - 1
+        if name in self.tree.assigned:
+            found.knowledge = MIXED
+        else:
+            found.knowledge = INTERFACE if is_element else UNKNOWN
         return found.slot
+
+    def _typed(self, pipe: nodes.Pipe) -> rules.Scope | None:
+        """The scope of a body that visits elements with a Go type of their own."""
+        scope = self.scope
+        if not pipe.declared or pipe.assigns or scope is None or scope.knowledge != INTERFACE:
+            return scope
+        return rules.Scope(scope.name, scope.slot, UNKNOWN, scope.outer)
 
     def _template(self, item: nodes.Template) -> Statement:
         base, name = item.base, item.name

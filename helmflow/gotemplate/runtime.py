@@ -19,7 +19,7 @@ from helmflow.gotemplate import nodes
 from helmflow.gotemplate.builtins import NO_VALUE
 from helmflow.gotemplate.errors import ExecError
 from helmflow.gotemplate.functions import Function, FunctionError
-from helmflow.gotemplate.gotypes import GoObject, NamedMap
+from helmflow.gotemplate.gotypes import GoObject, NamedMap, NilSlice
 from helmflow.gotemplate.printf import TOO_LONG, format_value
 from helmflow.gotemplate.quickparse import offset_of
 from helmflow.gotemplate.rules import INTERFACE, MIXED, UNKNOWN, Refused, arity_mistake, checked, parameter_at
@@ -138,6 +138,13 @@ def field(receiver: Any, name: str, knowledge: str, missing: str) -> tuple[Any, 
 
 def _holds_interfaces(mapping: dict[Any, Any]) -> bool:
     return type(mapping) is dict or isinstance(mapping, NamedMap)
+
+
+def elements_are_typed(container: Any) -> bool:
+    """Whether what `range` visits has a Go type of its own: numbers, and elements of []string and the like."""
+    if isinstance(container, dict):
+        return not _holds_interfaces(container)
+    return not (type(container) is list or isinstance(container, NilSlice))
 
 
 def _quoted(text: str) -> str:

@@ -39,7 +39,7 @@ class Unsupported(Exception):
 class _Place:
     """What a line of generated source does: `kind` says how a failure there is told."""
 
-    __slots__ = ("base", "kind", "knowledge", "name", "names", "node", "others")
+    __slots__ = ("base", "container", "kind", "knowledge", "name", "names", "node", "others")
 
     def __init__(
         self,
@@ -58,6 +58,7 @@ class _Place:
         self.names = names
         self.knowledge = knowledge
         self.others = others
+        self.container = ""  # the variable that holds what a range visits, where `name` is its element
 
 
 def compile_tree(tree: Tree, functions: Mapping[str, Function], fixed: frozenset[str]) -> CodeType | None:
@@ -111,7 +112,10 @@ def _explain(error: Exception, place: _Place, variables: Mapping[str, Any]) -> N
     if place.kind == "field":
         receiver = variables.get(place.name)
         assert isinstance(place.node, nodes.Node)
-        runtime.chain(receiver, place.names, place.knowledge, place.node, "zero")
+        knowledge = place.knowledge
+        if place.container and runtime.elements_are_typed(variables.get(place.container)):
+            knowledge = UNKNOWN
+        runtime.chain(receiver, place.names, knowledge, place.node, "zero")
         return
     if place.kind == "template" and isinstance(error, TemplateError):
         return
@@ -164,6 +168,7 @@ class _Generator:
         self.loops = 0
         self.loops_seen = ""
         self.varying = ""
+        self.containers: dict[str, str] = {}
 
     def generate(self) -> tuple[str, dict[int, _Place]]:
         """The source, and the place of each line that can fail."""
@@ -306,8 +311,15 @@ class _Generator:
             if name in self.tree.assigned:
                 raise Unsupported
             variables.append(self._declare(name, INTERFACE))
+        if len(variables) == 2:
+            assert self.scope is not None
+            assert self.scope.outer is not None
+            self.scope.outer.knowledge = UNKNOWN  # keys and indexes
         self.dots += 1
         element = f"d{self.dots}"
+        container = self._temporary()
+        for name in (element, *variables[-1:]):
+            self.containers[name] = container
         place = _Place(item.base, "range", rules.last_visited(pipe))
         if item.otherwise and variables:
             name = self._temporary()
@@ -322,10 +334,13 @@ class _Generator:
         opening = f"\n@{len(self.places) - 1}@{indent}for "
         declared = self.scope
         if len(variables) == 2:
-            self._emit("", f"{opening[1:]}{variables[0]}, {element} in ({mark}pairs({source}, R.budget, 2)):")
+            self._emit(
+                "",
+                f"{opening[1:]}{variables[0]}, {element} in ({mark}pairs({container} := {source}, R.budget, 2)):",
+            )
             self._emit(indent + " ", f"{variables[1]} = {element}")
         else:
-            self._emit("", f"{opening[1:]}{element} in ({mark}elements({source}, R.budget)):")
+            self._emit("", f"{opening[1:]}{element} in ({mark}elements({container} := {source}, R.budget)):")
             if variables:
                 self._emit(indent + " ", f"{variables[0]} = {element}")
         if entered:
@@ -442,7 +457,9 @@ class _Generator:
 
     def _fields(self, node: nodes.Node, receiver: Known, names: tuple[str, ...]) -> Known:
         name, knowledge = receiver
-        mark = self._mark(_Place(self.base, "field", node, name, names, knowledge))
+        place = _Place(self.base, "field", node, name, names, knowledge)
+        place.container = self.containers.get(name, "")
+        mark = self._mark(place)
         chain = f"{mark}{name}" + "".join(f".get({each!r})" for each in names)
         if knowledge == UNKNOWN:
             return f"(None if {name} is None else {chain})", INTERFACE

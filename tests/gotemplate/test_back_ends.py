@@ -168,6 +168,22 @@ def test_both_back_ends_do_the_same_at_length() -> None:
             "{{.n | trunc .s.x}}",
             'template: t:1:15: executing "t" at <.s.x>: can\'t evaluate field x in type interface {}',
         ),
+        (
+            "{{range $i, $e := .l}}{{$i.x}}{{end}}",
+            'template: t:1:26: executing "t" at <$i.x>: can\'t evaluate field x in type int',
+        ),
+        (
+            "{{range $i := until 3}}{{.Values.x}}{{end}}",
+            'template: t:1:32: executing "t" at <.Values.x>: can\'t evaluate field Values in type int',
+        ),
+        (
+            "{{range $i := until 3}}{{$i.x}}{{end}}",
+            'template: t:1:27: executing "t" at <$i.x>: can\'t evaluate field x in type int',
+        ),
+        (
+            "{{range .l}}{{.x}}{{end}}",
+            'template: t:1:14: executing "t" at <.x>: can\'t evaluate field x in type interface {}',
+        ),
         ("{{range or .e .n}}{{end}}", 'template: t:1:14: executing "t" at <.n>: range can\'t iterate over 3'),
     ],
 )
