@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from helmflow.core.errors import ConfigError, HelmflowError, Mistake
 from helmflow.core.events import Emit, Warned
@@ -30,7 +30,8 @@ class Trust(StrEnum):
 class Context:
     """Shared by everything that reads files during one load and, later, a release's values.
 
-    `insecure_off` is HELMFILE_DISABLE_INSECURE_FEATURES: exec, readFile and friends and remote sources fail.
+    `insecure_off` is HELMFILE_DISABLE_INSECURE_FEATURES: exec, readFile and friends and remote sources fail;
+    `functions_skipped` is HELMFILE_SKIP_INSECURE_TEMPLATE_FUNCTIONS: such functions give nothing.
     """
 
     env: Mapping[str, str]
@@ -44,7 +45,7 @@ class Context:
     decrypted: dict[Path, bytes] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)
     insecure_off: bool = False
-    functions_off: bool = False
+    functions_skipped: bool = False
     _renderer: Renderer | None = None
 
     @property
@@ -122,6 +123,3 @@ def located(error: HelmflowError, span: Span | None) -> HelmflowError:
     if error.span is None and span is not None:
         error.span = span
     return error
-
-
-AnyFunction = Callable[..., Any]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,7 +90,8 @@ def _expand(text: str, env: Mapping[str, str]) -> str:
 
 def _process_functions(context: Context, base_dir: Path) -> list[Function]:
     def env_exec(extra: Any, command: str, args: list[Any], *stdin: str) -> str:
-        _secure(context, "exec")
+        if not _secure(context, "exec"):
+            return ""
         return _run(context, base_dir, _environment_of(extra), [command, *_texts(args)], "".join(stdin[:1]))
 
     def plain_exec(command: str, args: list[Any], *stdin: str) -> str:
@@ -108,14 +109,15 @@ def _process_functions(context: Context, base_dir: Path) -> list[Function]:
     ]
 
 
-def _secure(context: Context, name: str) -> None:
+def _secure(context: Context, name: str) -> bool:
+    """Whether a function that reaches beyond the file may do so; False where it is skipped. Raises where it is off."""
     from helmflow.state.context import Trust
 
-    if context.insecure_off or context.functions_off:
-        variable = "INSECURE_FEATURES" if context.insecure_off else "TEMPLATE_FUNCTIONS"
-        raise FunctionError(f"{name} is disabled due to HELMFILE_DISABLE_{variable}")
+    if context.insecure_off:
+        raise FunctionError(f"{name} is disabled due to HELMFILE_DISABLE_INSECURE_FEATURES")
     if context.trust is Trust.UNTRUSTED and name == "exec":
         raise FunctionError("exec is switched off by --untrusted")
+    return not context.functions_skipped
 
 
 def _texts(args: list[Any]) -> list[str]:
@@ -156,14 +158,16 @@ def _file_functions(context: Context, base_dir: Path) -> list[Function]:
         return confined(context, base_dir / path)
 
     def read_file(path: str) -> str:
-        _secure(context, "readFile")
+        if not _secure(context, "readFile"):
+            return ""
         try:
             return resolve(path).read_bytes().decode("utf-8", "surrogateescape")
         except OSError as cause:
             raise FunctionError(f"open {path}: {_go_error(cause)}") from cause
 
     def entries(path: str, name: str) -> list[Path]:
-        _secure(context, name)
+        if not _secure(context, name):
+            return []
         try:
             return sorted(resolve(path).iterdir(), key=lambda entry: entry.name)
         except OSError as cause:
@@ -344,6 +348,3 @@ def _shown(value: Any) -> str:
     from helmflow.gotemplate.printf import sprint
 
     return sprint(value)
-
-
-Callables = Mapping[str, Callable[..., Any]]

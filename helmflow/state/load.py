@@ -103,7 +103,7 @@ def new_context(request: LoadRequest, emit: Emit) -> Context:
         trust=request.trust,
     )
     context.insecure_off = context.variable("HELMFILE_DISABLE_INSECURE_FEATURES") == "true"
-    context.functions_off = context.variable("HELMFILE_SKIP_INSECURE_TEMPLATE_FUNCTIONS") == "true"
+    context.functions_skipped = context.variable("HELMFILE_SKIP_INSECURE_TEMPLATE_FUNCTIONS") == "true"
     return context
 
 
