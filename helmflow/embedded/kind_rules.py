@@ -126,6 +126,9 @@ def _claim(value: Json) -> Causes:
     causes += [unsupported("spec.accessModes", mode, allowed) for mode in modes if mode not in allowed]
     if "storage" not in ((spec.get("resources") or {}).get("requests") or {}):
         causes.append(required("spec.resources[storage]"))
+    name = spec.get("storageClassName") or ""
+    if name and not naming.SUBDOMAIN_RE.fullmatch(name):
+        causes.append(invalid("spec.storageClassName", name, naming.SUBDOMAIN_TEXT))
     return causes
 
 

@@ -86,15 +86,6 @@ def normalise(resource: Resource, value: Json) -> None:
         rule(value)
 
 
-def share_labels(resource: Resource, sent: Json, value: Json) -> None:
-    """An empty label map in a Job's template becomes the Job's own, as one map, as in Go."""
-    if (resource.group, resource.kind) != ("batch", "Job") or value["metadata"].get("labels"):
-        return
-    template = (sent.get("spec") or {}).get("template") or {}
-    if (template.get("metadata") or {}).get("labels") == {}:
-        value["metadata"]["labels"] = value["spec"]["template"]["metadata"]["labels"] = {}
-
-
 def prepare_create(cluster: Cluster, resource: Resource, value: Json) -> None:
     """Fill in what depends on the cluster: addresses, accounts, finalizers, generated selectors."""
     rule = _CREATE.get((resource.group, resource.kind))
@@ -391,6 +382,8 @@ def _create_job(cluster: Cluster, value: Json) -> None:
         labels[prefix + "controller-uid"] = metadata["uid"]
         labels[prefix + "job-name"] = metadata["name"]
     spec["selector"] = {"matchLabels": {"batch.kubernetes.io/controller-uid": metadata["uid"]}}
+    if not metadata.get("labels"):
+        metadata["labels"] = dict(labels)  # defaulting runs once more when the server reads the object back
 
 
 def _update_job(cluster: Cluster, old: Json, new: Json) -> None:

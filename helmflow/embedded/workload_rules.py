@@ -201,10 +201,10 @@ def _pod_spec(spec: Json, path: str, claims: Set[str] = frozenset()) -> Causes:
     containers = spec.get("containers")
     if not containers:
         causes.append(required(f"{path}.containers"))
-    volumes = {v.get("name", "") for v in spec.get("volumes") or ()} | claims
     names: set[str] = set()
     for index, volume in enumerate(spec.get("volumes") or ()):
         causes += _volume(volume, f"{path}.volumes[{index}]", names)
+    volumes = names | claims
     seen: set[str] = set()
     for key in ("containers", "initContainers"):
         for index, container in enumerate(spec.get(key) or ()):

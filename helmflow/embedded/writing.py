@@ -71,7 +71,6 @@ def decode(resource: Resource, sent: Json, options: WriteOptions, *, patch: bool
             raise ApiError(400, f"{shown}: {error}") from None
         unknown = decoder.unknown
         strategies.normalise(resource, value)
-        strategies.share_labels(resource, sent, value)
         defaulting.apply(value, resource.schema)
     _report(unknown, options, shown, patch=patch)
     value = {"kind": resource.kind, "apiVersion": resource.api_version, **value}
