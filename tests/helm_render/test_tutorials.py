@@ -26,8 +26,17 @@ def test_tutorial(name: str) -> None:
 
 def test_the_hook_of_the_tutorial() -> None:
     tutorial = TUTORIALS["post-install-hook"]
-    rendered = render(chart_of(tutorial.files), tutorial.values, RenderOptions(release_name="demo", namespace="demo-ns"))
+    rendered = render(
+        chart_of(tutorial.files), tutorial.values, RenderOptions(release_name="demo", namespace="demo-ns")
+    )
     (hook,) = rendered.hooks
-    assert (hook.name, hook.events, hook.weight, hook.delete_policies) == ("demo", ("post-install",), -5, ("hook-succeeded",))
+    assert (hook.name, hook.events, hook.weight, hook.delete_policies) == (
+        "demo",
+        ("post-install",),
+        -5,
+        ("hook-succeeded",),
+    )
     assert rendered.notes == "Thank you for hooked, demo of demo-ns.\n"
-    assert rendered.template_output().endswith(f"---\n# Source: hooked/templates/job.yaml\n{hook.manifest.text}\n")
+    assert rendered.template_output().endswith(
+        f"---\n# Source: hooked/templates/job.yaml\n{hook.manifest.text}\n"
+    )

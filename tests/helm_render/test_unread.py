@@ -27,10 +27,19 @@ CHART = chart_of(
     ("user", "told"),
     [
         ({"image": {"tag": "x"}, "port": 1.0, "podLabels": {"any": "thing"}, "global": {"x": 1.0}}, []),
-        ({"image": {"tga": "x"}}, [("value image.tga is set, but no template of c reads it", "did you mean 'tag'?")]),
-        ({"imgae": {"tag": "x"}}, [("value imgae is set, but no template of c reads it", "did you mean 'image'?")]),
+        (
+            {"image": {"tga": "x"}},
+            [("value image.tga is set, but no template of c reads it", "did you mean 'tag'?")],
+        ),
+        (
+            {"imgae": {"tag": "x"}},
+            [("value imgae is set, but no template of c reads it", "did you mean 'image'?")],
+        ),
         ({"s": {"on": True, "size": 1.0}}, []),
-        ({"s": {"sise": 1.0}}, [("value s.sise is set, but no template of s reads it", "did you mean 'size'?")]),
+        (
+            {"s": {"sise": 1.0}},
+            [("value s.sise is set, but no template of s reads it", "did you mean 'size'?")],
+        ),
     ],
 )
 def test_unread_values(user: dict[str, Any], told: list[tuple[str, str]]) -> None:
@@ -48,9 +57,14 @@ def test_unread_values_warn_or_fail() -> None:
 
 
 def test_old_names_warn_once_and_hint() -> None:
-    chart = chart_of({"templates/t.yaml": "a: {{ .Release.Time }}\n", "templates/u.yaml": "b: {{ .Release.Time }}\n"})
+    chart = chart_of(
+        {"templates/t.yaml": "a: {{ .Release.Time }}\n", "templates/u.yaml": "b: {{ .Release.Time }}\n"}
+    )
     (warning,) = old_names(chart)
-    assert (warning.message, warning.error_id) == ("c/templates/t.yaml uses .Release.Time, which only Helm 2 had", "chart.old-name")
+    assert (warning.message, warning.error_id) == (
+        "c/templates/t.yaml uses .Release.Time, which only Helm 2 had",
+        "chart.old-name",
+    )
     assert render(chart, {}, RenderOptions()).manifest.count("a: \n") == 1
     with pytest.raises(TemplateError) as caught:
         render(chart_of({"templates/t.yaml": "a: {{ .Capabilities.TillerVersion }}"}), {}, RenderOptions())
@@ -65,7 +79,12 @@ def test_a_nil_value_is_named() -> None:
 
 def test_unknown_hooks_and_deprecation_warn() -> None:
     hook = "kind: X\nmetadata: {name: thing, annotations: {helm.sh/hook: crd-install}}\n"
-    chart = chart_of({"Chart.yaml": "apiVersion: v2\nname: c\nversion: 1.0.0\ndeprecated: true\n", "templates/t.yaml": hook})
+    chart = chart_of(
+        {
+            "Chart.yaml": "apiVersion: v2\nname: c\nversion: 1.0.0\ndeprecated: true\n",
+            "templates/t.yaml": hook,
+        }
+    )
     rendered = render(chart, {}, RenderOptions())
     assert [warning.error_id for warning in rendered.warnings] == ["chart.unknown-hook", "chart.deprecated"]
     legacy = render(chart, {}, RenderOptions(legacy_hooks=True))

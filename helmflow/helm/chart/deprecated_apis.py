@@ -82,8 +82,17 @@ _ROWS: Final = (
     ("storagemigration.k8s.io/v1beta1", 38, 41, "", "StorageVersionMigration"),
 )  # fmt: skip
 _WITHOUT_LIST: Final = frozenset(
-    "Scale DeploymentRollback SelfSubjectReview TokenReview LocalSubjectAccessReview SelfSubjectAccessReview "
-    "SelfSubjectRulesReview SubjectAccessReview Eviction".split()
+    [
+        "Scale",
+        "DeploymentRollback",
+        "SelfSubjectReview",
+        "TokenReview",
+        "LocalSubjectAccessReview",
+        "SelfSubjectAccessReview",
+        "SelfSubjectRulesReview",
+        "SubjectAccessReview",
+        "Eviction",
+    ]
 )
 
 

@@ -31,7 +31,7 @@ def read(text: str) -> Iterator[Document | str]:
     """
     if text.lstrip().startswith("{"):
         try:
-            _, end = scan_prefix(text)
+            scan_prefix(text)
         except JsonError as error:
             found = list(_yaml(text))
             if any(isinstance(one, str) for one in found):

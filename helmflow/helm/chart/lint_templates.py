@@ -119,20 +119,22 @@ _LABEL_1035: Final = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 _RULES: Final = {
     "service": (
         _LABEL_1035, 63,
-        "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, "
-        "and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123'",
+        ("a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, "
+         "and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123'"),
     ),
     "namespace": (
         _LABEL, 63,
-        "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end "
-        "with an alphanumeric character (e.g. 'my-name',  or '123-abc'",
+        ("a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end "
+         "with an alphanumeric character (e.g. 'my-name',  or '123-abc'"),
     ),
 }  # fmt: skip
 _SUBDOMAIN_RULE: Final = (
     _SUBDOMAIN,
     253,
-    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and "
-    "end with an alphanumeric character (e.g. 'example.com'",
+    (
+        "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start "
+        "and end with an alphanumeric character (e.g. 'example.com'"
+    ),
 )
 _RBAC: Final = ("role", "clusterrole", "rolebinding", "clusterrolebinding")
 

@@ -234,8 +234,8 @@ def new_heads(most: int) -> list[tuple[str, str, str, str, str, dict[str, str]]]
 
 def know_heads(stored: Iterable[tuple[str, str, str, str, str, dict[str, str]]]) -> None:
     """Take over what another process read: these documents need not be read to be sorted."""
-    for document, api_version, kind, name, namespace, annotations in stored:
-        _heads.setdefault(document, (Head(api_version, kind, name, namespace, annotations), None))
+    for document, api_version, kind, name, namespace, noted in stored:
+        _heads.setdefault(document, (Head(api_version, kind, name, namespace, noted), None))
         _known_before.add(document)
 
 

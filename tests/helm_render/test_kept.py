@@ -1,0 +1,56 @@
+"""What a render leaves on disk: found again, never trusted blindly."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from helmflow.helm.chart.load import load
+from helmflow.helm.render import engine, kept
+from tests.charts import write_chart
+
+FILES = {
+    "Chart.yaml": "apiVersion: v2\nname: c\nversion: 1.0.0\nmaintainers: [{name: m}]\nannotations: {a: b}\n",
+    "values.yaml": "a: 1\n",
+    "templates/a.yaml": "kind: A\nmetadata: {name: {{ .Release.Name }}}\na: {{ .Values.a }}\n",
+    "charts/s/Chart.yaml": "apiVersion: v2\nname: s\nversion: 1.0.0\n",
+}
+
+
+def test_a_chart_comes_back_as_it_was(tmp_path: Path) -> None:
+    chart = write_chart(tmp_path / "c", FILES)
+    things = kept.Kept(tmp_path / "kept")
+    fresh = things.load_chart(chart)  # too young to be kept
+    assert not (tmp_path / "kept" / "things").exists()
+    time.sleep(2.1)
+    assert things.load_chart(chart) == fresh
+    again = kept.Kept(tmp_path / "kept").load_chart(chart)
+    assert (again.metadata, again.values, again.templates) == (fresh.metadata, fresh.values, fresh.templates)
+    assert [sub.name for sub in again.dependencies] == ["s"]
+    (chart / "values.yaml").write_text("a: 2\n")
+    assert kept.Kept(tmp_path / "kept").load_chart(chart).values == {"a": 2.0}
+
+
+def test_programs_and_heads_serve_the_next_process(tmp_path: Path) -> None:
+    path = write_chart(tmp_path / "c", FILES)
+    things = kept.Kept(tmp_path / "kept")
+    options = engine.RenderOptions(release_name="r", programs=things.programs)
+    chart = load(path)
+    rendered = engine.render(chart, {}, options)
+    rendered.keep_programs()
+    things.save_heads(chart, "r")
+    other = kept.Kept(tmp_path / "kept")
+    other.load_heads(load(path), "r")
+    again = engine.render(load(path), {}, engine.RenderOptions(release_name="r", programs=other.programs))
+    assert again.manifest == rendered.manifest
+    assert again.manifests[0].body == {"kind": "A", "metadata": {"name": "r"}, "a": 1.0}
+
+
+def test_damaged_and_foreign_entries_are_not_used(tmp_path: Path) -> None:
+    things = kept.Kept(tmp_path / "kept")
+    assert things.load_values(b"a: 1\n") == {"a": 1.0}
+    (entry,) = (tmp_path / "kept" / "things").iterdir()
+    entry.write_bytes(entry.read_bytes()[:-1] + b"x")
+    assert things.load_values(b"a: 1\n") == {"a": 1.0}
+    (tmp_path / "kept" / "things").chmod(0o777)
+    assert things.load_values(b"a: 1\n") == {"a": 1.0}
