@@ -38,7 +38,8 @@ def values(
         desired = prepare.load(session, "explain")
         wanted = _release(desired, release)
         chart = _chart(session, desired, wanted)
-        return state_explain.explain(desired, wanted, path=path, defaults=chart.values)
+        command = prepare.command_values(session)
+        return state_explain.explain(desired, wanted, path=path, command=command, defaults=chart.values)
 
 
 def chart(
@@ -52,11 +53,12 @@ def chart(
         desired = prepare.load(session, "explain")
         release = _release(desired, name)
         found = _chart(session, desired, release)
-        said = state_explain.explain(desired, release, defaults=found.values)
+        command = prepare.command_values(session)
+        said = state_explain.explain(desired, release, command=command, defaults=found.values)
         origins = {one.name: str(one.origin) for one in said}
         from helmflow.state.values import layer
 
-        user = layer(desired, release).values
+        user = layer(desired, release, command).values
         return [_explained(found, one, origins) for one in dependencies.decisions(found, user)]
 
 

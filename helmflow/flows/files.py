@@ -11,7 +11,6 @@ from helmflow.flows import prepare
 from helmflow.flows.options import RunOptions
 from helmflow.flows.session import Session, session_for
 from helmflow.state import views
-from helmflow.state.values import CommandValues
 
 
 def listing(options: RunOptions, emit: Emit, *, output: str = "", given: Session | None = None) -> str:
@@ -47,7 +46,7 @@ def write_values(
     """Write each chosen release's merged values; yields every file."""
     with session_for(options, emit, given) as session:
         desired = prepare.load(session, "write-values")
-        command = CommandValues(values_files=options.render.values_files, sets=options.render.sets)
+        command = prepare.command_values(session)
         for written in views.write_values(desired, output_file_template, command):
             try:
                 written.path.parent.mkdir(parents=True, exist_ok=True)

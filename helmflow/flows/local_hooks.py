@@ -50,10 +50,13 @@ def _fire(
             _apply_manifests(session, desired, release, hook, emit)
 
     for hook in state_hooks.hooks_for(hooks, event):
-        rendered = state_hooks.render(
-            desired, file, release, hook, Firing(event=event, command=command, error=error)
-        )
-        local_hooks.run(rendered, release.id if release else None, emit, apply)
+        firing = Firing(event=event, command=command, error=error)
+        try:
+            rendered = state_hooks.render(desired, file, release, hook, firing)
+            local_hooks.run(rendered, release.id if release else None, emit, apply)
+        except HelmflowError as failed:
+            failed.span = failed.span or hook.span
+            raise
 
 
 def _apply_manifests(

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from helmflow.helm.chart.model import Chart
     from helmflow.plan.patches import Patching
     from helmflow.providers.charts.fetch import ChartFetcher, FetchedChart
-    from helmflow.state.values import ResolvedValues
+    from helmflow.state.values import CommandValues, ResolvedValues
 
 MAX_WORKERS = 16
 
@@ -103,6 +103,21 @@ def load(session: Session, command: str, *, need_releases: bool = True) -> Desir
         session.emit(Warned(warning=warning))
     local_hooks.fire_global(session, desired, "prepare", command)
     return desired
+
+
+def command_values(session: Session) -> CommandValues:
+    """The values of the command line, which come on top of every release's own."""
+    from helmflow.state.values import CommandValues
+
+    given = session.options.render
+    return CommandValues(
+        values_files=given.values_files,
+        sets=given.sets,
+        set_strings=given.set_strings,
+        set_jsons=given.set_jsons,
+        set_files=given.set_files,
+        set_literals=given.set_literals,
+    )
 
 
 def choose(session: Session, desired: DesiredState, mode: NeedsMode | None = None) -> Chosen:
@@ -230,18 +245,9 @@ class _Worker:
         return chart
 
     def _prepare(self, release: Release) -> Prepared:
-        from helmflow.state.values import CommandValues, layer
+        from helmflow.state.values import layer
 
-        given = self._session.options.render
-        command = CommandValues(
-            values_files=given.values_files,
-            sets=given.sets,
-            set_strings=given.set_strings,
-            set_jsons=given.set_jsons,
-            set_files=given.set_files,
-            set_literals=given.set_literals,
-        )
-        values = layer(self._desired, release, command)
+        values = layer(self._desired, release, command_values(self._session))
         chart = self.charts[_chart_node(release)]
         for extra in release.patches.dependencies:
             chart = _with_dependency(chart, self.charts[_extra_node(release, extra)], extra.get("alias", ""))

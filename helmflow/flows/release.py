@@ -33,7 +33,7 @@ class Named:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def state(self) -> str:
-        """The state file that says the same; JSON, so that nothing in it is a template or needs quoting."""
+        """The state file that says the same; JSON inside, so that nothing needs quoting, and nothing is a template."""
         release = {
             "name": self.name,
             "chart": self.chart or UNNEEDED_CHART,
@@ -41,7 +41,8 @@ class Named:
             **({"version": self.version} if self.version else {}),
             **self.options,
         }
-        return json.dumps({"releases": [release]})
+        text = json.dumps(release).replace("{{", '{{"{{"}}')
+        return f"releases:\n- {text}\n"
 
 
 def install(
