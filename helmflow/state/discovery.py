@@ -90,6 +90,6 @@ def _near(path: Path) -> str:
     import difflib
 
     if not path.parent.is_dir():
-        return ""
+        return f"there is no directory {path.parent}"
     close = difflib.get_close_matches(path.name, [entry.name for entry in path.parent.iterdir()], 1)
-    return f"did you mean {close[0]!r}?" if close else ""
+    return f"did you mean {close[0]!r}?" if close else f"nothing of a similar name is in {path.parent}"

@@ -65,7 +65,7 @@ def resolve(
     message = f'{what} file matching "{pattern}" does not exist in "{base_dir}"'
     match missing.handler:
         case "Error":
-            raise ConfigError(message, error_id="file.missing", span=span, hint=_near(base_dir, pattern))
+            raise ConfigError(message, error_id="file.missing", span=span, hint=near(base_dir, pattern))
         case "Warn":
             context.warn(f'skipping missing {what} file matching "{pattern}"', "file.skipped", span)
         case "Info" | "Debug":
@@ -100,13 +100,17 @@ def _confine(context: Context, path: Path, span: Span | None) -> None:
         )
 
 
-def _near(base_dir: Path, pattern: str) -> str:
-    """The name of a similar file in the same directory."""
+def near(base_dir: Path, pattern: str) -> str:
+    """The name of a similar file in the same directory, else what such paths are relative to."""
     import difflib
 
     wanted = under(base_dir, pattern)
-    if is_remote(pattern) or not wanted.parent.is_dir():
+    if is_remote(pattern):
         return ""
+    if not wanted.parent.is_dir():
+        return f"there is no directory {str(Path(pattern).parent)!r} beside the file that names it"
     names = [entry.name for entry in wanted.parent.iterdir() if entry.is_file()]
     close = difflib.get_close_matches(wanted.name, names, 1)
-    return f"did you mean {str(Path(pattern).with_name(close[0]))!r}?" if close else ""
+    if close:
+        return f"did you mean {str(Path(pattern).with_name(close[0]))!r}?"
+    return "paths are relative to the file that names them"

@@ -92,6 +92,7 @@ class LocalHook:
     args: tuple[str, ...] = ()
     show_logs: bool = False
     kubectl_apply: KubectlApply | None = None
+    span: Span | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

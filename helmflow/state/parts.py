@@ -211,8 +211,9 @@ def _with_bases(context: Context, spec: Spec, base_dir: Path, below: Env | None,
         path = context.locate(name, base_dir) if remote else files.under(base_dir, name)
         if not path.is_file():
             raise ConfigError(
-                f"base {name!r} does not exist", error_id="file.missing", span=span_of(spec, "bases", index)
-            )
+                f"base {name!r} does not exist", error_id="file.missing", span=span_of(spec, "bases", index),
+                hint=files.near(base_dir, name),
+            )  # fmt: skip
         inner = Reading(
             environment=reading.environment, namespace=reading.namespace, inherited=below, is_base=True,
             render_all=reading.render_all,

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from helmflow.core import yaml_hints
 from helmflow.core.errors import ConfigError, Mistake
 from helmflow.core.source import SourceText, Span
 from helmflow.core.yaml_nodes import RawNode, YamlError, documents
@@ -20,6 +21,11 @@ _MAX_NESTING = (
 )
 _MOST_FOLLOWED = 100_000  # ten thousand releases that merge ten anchors each; a bomb has millions
 RENAME = "only files whose name ends in .gotmpl are templates: rename the file to add .gotmpl"
+_HOW = {
+    "a list": "begin each entry with a dash: - ...",
+    "a map": "write KEY: VALUE, one per line",
+    "a text": "write one value behind the colon",
+}
 _TRUE = frozenset({"y", "Y", "yes", "Yes", "YES", "on", "On", "ON"})
 _FALSE = frozenset({"n", "N", "no", "No", "NO", "off", "Off", "OFF"})
 
@@ -108,10 +114,9 @@ def _place(mistake: Mistake) -> tuple[int, int]:
 
 
 def _yaml_mistake(text: Text, error: YamlError, *, template: bool) -> ConfigError:
-    hint = ""
-    if not template and "{{" in text.body:
-        hint = RENAME
-    return ConfigError(str(error), error_id="state.yaml", span=text.at_line(error.line), hint=hint)
+    span = yaml_hints.place(error, text.source, text.line_offset)
+    hint = RENAME if not template and "{{" in text.body else yaml_hints.hint(error, span)
+    return ConfigError(str(error), error_id="state.yaml", span=span, hint=hint)
 
 
 @dataclass(slots=True)
@@ -180,7 +185,8 @@ class _Reader:
             node.kind, node.kind
         )
         span = self.text.span(node)
-        hint = RENAME if span.source.line(span.line)[span.column - 1 :].startswith("{{") else ""
+        begins = span.source.line(span.line)[span.column - 1 :]
+        hint = RENAME if begins.startswith("{{") else _HOW.get(wanted, "")
         self.mistake(node, f"{what} must be {wanted}, not {found}", "state.wrong-type", hint)
 
     def scalar(self, node: RawNode, kind: Scalar, what: str) -> Any:
@@ -371,8 +377,9 @@ def values_text(text: str | bytes, name: str) -> dict[str, Any]:
         value = load_native(text)
     except YamlError as error:
         shown = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+        span = yaml_hints.place(error, SourceText(name, shown))
         raise ConfigError(
-            f"{name}: {error}", error_id="values.yaml", span=Span(SourceText(name, shown), error.line)
+            f"{name}: {error}", error_id="values.yaml", span=span, hint=yaml_hints.hint(error, span)
         ) from None
     if value is None:
         return {}

@@ -136,6 +136,7 @@ def _local_hook(spec: Mapping[str, Any]) -> LocalHook:
         args=tuple(spec.get("args", ())),
         show_logs=bool(spec.get("showlogs")),
         kubectl_apply=apply,
+        span=span_of(spec, "command") if spec.get("command") else span_of(spec),
     )
 
 

@@ -374,7 +374,10 @@ def _helm_values(text: str, name: str, secret: bool) -> Values:
         values = load(text)
     except YamlError as error:
         source = SourceText(name, "" if secret else text)
-        raise ConfigError(f"{name}: {error}", error_id="values.yaml", span=Span(source, error.line)) from None
+        span = yaml_hints.place(error, source) if not secret else Span(source, error.line)
+        raise ConfigError(
+            f"{name}: {error}", error_id="values.yaml", span=span, hint=yaml_hints.hint(error, span)
+        ) from None
     if values is None:
         return {}
     if not isinstance(values, dict):
@@ -469,7 +472,8 @@ def _documents(text: str, name: str) -> list[Any]:
     try:
         found = [document for document in load_all(text) if document is not None]
     except YamlError as error:
+        span = yaml_hints.place(error, SourceText(name, text))
         raise ConfigError(
-            f"{name}: {error}", error_id="values.yaml", span=Span(SourceText(name, text), error.line)
+            f"{name}: {error}", error_id="values.yaml", span=span, hint=yaml_hints.hint(error, span)
         ) from None
     return [item for one in found for item in (one if isinstance(one, list) else [one])]

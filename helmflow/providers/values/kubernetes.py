@@ -56,4 +56,4 @@ def _client(context: str, configured: str) -> Any:
     from helmflow.kube.http import HttpTransport
 
     paths = [Path(one) for one in configured.split(":") if one]
-    return KubeClient(HttpTransport(kubeconfig.load(paths, context)))
+    return KubeClient(HttpTransport(kubeconfig.load(paths or None, context)))
