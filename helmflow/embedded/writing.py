@@ -229,6 +229,8 @@ def update(
         if key in before:
             metadata[key] = before[key]
     metadata["resourceVersion"] = before["resourceVersion"]
+    if not resource.namespaced:
+        metadata.pop("namespace", None)  # charts write one on cluster-scoped objects; the server drops it
     if not applied:
         managing.track_update(old, new, resource.schema, writer(cluster, resource, options, subresource))
     _keep_other_half(resource, old, new, subresource)

@@ -193,6 +193,19 @@ def test_untracked_objects_get_before_first_apply(api: Api) -> None:
     assert applied["data"] == {"a": "1", "b": "1"}
 
 
+def test_a_namespace_on_a_cluster_scoped_object_is_dropped(api: Api) -> None:
+    role = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRole",
+        "metadata": {"name": "r", "namespace": "x"},
+        "rules": [],
+    }
+    path = "/apis/rbac.authorization.k8s.io/v1/clusterroles/r"
+    made = api.apply(path, role)
+    assert "namespace" not in made["metadata"]
+    assert api.apply(path, role)["metadata"]["resourceVersion"] == made["metadata"]["resourceVersion"]
+
+
 def test_null_is_a_value(api: Api) -> None:
     body = config_map()
     body["data"] = {"b": None}
