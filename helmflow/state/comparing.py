@@ -56,6 +56,14 @@ def environment_names(request: LoadRequest, emit: Emit) -> tuple[str, ...]:
     return tuple(names) or ("default",)
 
 
+def everywhere(request: LoadRequest, emit: Emit) -> dict[str, DesiredState]:
+    """Every environment's desired state by name, in the order the files name them (`graph --all-environments`)."""
+    names = environment_names(request, emit)
+    return {
+        name: load_desired(replace(request, environment=name, need_releases=False), emit) for name in names
+    }
+
+
 def _named(text: str) -> Iterator[str]:
     """The names under `environments:`, read from the text: a template needs an environment to be rendered at all."""
     import re

@@ -85,10 +85,6 @@ class Text:
         length = node.end_column - node.column if node.end_line == node.line else 0
         return Span(self.source, node.line + 1 + self.line_offset, node.column + 1, max(0, length))
 
-    def at_line(self, line: int) -> Span:
-        """A line of this text, 0 for the text as a whole."""
-        return Span(self.source, line + self.line_offset if line else 0)
-
 
 def read(text: Text, *, template: bool) -> dict[str, Any]:
     """The blocks of one part; several YAML documents in it merge, their lists joining.

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from helmflow.core import yaml_hints
 from helmflow.core.errors import ConfigError, TemplateError
 from helmflow.core.source import SourceText, Span
 from helmflow.state import files, merging, refs, secret_files

@@ -65,6 +65,11 @@ def test_every_value_has_its_origin_and_what_it_overrode(tmp_path: Path) -> None
 def test_two_environments_side_by_side(tmp_path: Path) -> None:
     request = LoadRequest(cwd=_project(tmp_path), env={}, ports=state_ports())
     assert comparing.environment_names(request, lambda event: None) == ("dev", "prod")
+    states = comparing.everywhere(request, lambda event: None)
+    assert {name: len([one for one in state.releases if one.selected]) for name, state in states.items()} == {
+        "dev": 1,
+        "prod": 2,
+    }
     found = comparing.compare(request, "dev", "prod", lambda event: None)
     web, only = found
     assert [(one.path, one.left, one.right) for one in web.differences] == [
