@@ -12,13 +12,16 @@ from helmflow.core.limits import MAX_YAML_DEPTH
 class YamlError(ValueError):
     """The text is not YAML, or not data. `str` is go-yaml's own text; `line` is 1-based, 0 when unknown.
 
-    `name` says where the text came from, where the reader was told.
+    `name` says where the text came from, where the reader was told. `mark_line` and `mark_column` are where reading
+    stopped, both from 1, 0 when unknown: go-yaml's own line is often the one before.
     """
 
     def __init__(self, message: str, *, line: int = 0) -> None:
         super().__init__(message)
         self.line = line
         self.name = ""
+        self.mark_line = 0
+        self.mark_column = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -104,7 +107,10 @@ def parse_error(cause: Any) -> YamlError:
     elif cause.context_mark is not None:
         line = cause.context_mark.line
     where = f"line {line}: " if line else ""
-    return YamlError(f"yaml: {where}{cause.problem or 'unknown problem parsing YAML content'}", line=line)
+    error = YamlError(f"yaml: {where}{cause.problem or 'unknown problem parsing YAML content'}", line=line)
+    if cause.problem_mark is not None:
+        error.mark_line, error.mark_column = cause.problem_mark.line + 1, cause.problem_mark.column + 1
+    return error
 
 
 def _compose(parser: Any) -> RawNode | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from helmflow.core.errors import HelmflowError
 from helmflow.core.events import Emit, ObjectApplied
 from helmflow.flows.session import Session
 from helmflow.state.model import DesiredState, Release

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from helmflow.core.errors import HelmflowError
 from helmflow.core.events import ReleaseRendered
 from helmflow.core.ids import ObjectRef, ReleaseId
 from helmflow.flows.prepare import Prepared
@@ -73,25 +74,30 @@ def render(
 
     given, own = session.options.render, prepared.release.options
     started = session.clock.monotonic()
-    rendered = engine.render(
-        prepared.chart,
-        prepared.values.values,
-        engine.RenderOptions(
-            release_name=owner.name,
-            namespace=owner.namespace,
-            revision=number,
-            is_upgrade=upgrade,
-            capabilities=capabilities,
-            lookup=lookup,
-            skip_schema_validation=given.skip_schema_validation or bool(own.skip_schema_validation),
-            enable_dns=given.enable_dns or bool(own.enable_dns),
-            include_crds=offline and bool(given.include_crds) and not own.skip_crds,
-            skip_tests=offline and given.skip_tests,
-            no_hooks=offline and given.no_hooks,
-            lint=lint,
-            post_renderer=_post_renderer(session, prepared),
-        ),
-    )
+    try:
+        rendered = engine.render(
+            prepared.chart,
+            prepared.values.values,
+            engine.RenderOptions(
+                release_name=owner.name,
+                namespace=owner.namespace,
+                revision=number,
+                is_upgrade=upgrade,
+                capabilities=capabilities,
+                lookup=lookup,
+                skip_schema_validation=given.skip_schema_validation or bool(own.skip_schema_validation),
+                enable_dns=given.enable_dns or bool(own.enable_dns),
+                include_crds=offline and bool(given.include_crds) and not own.skip_crds,
+                skip_tests=offline and given.skip_tests,
+                no_hooks=offline and given.no_hooks,
+                lint=lint,
+                post_renderer=_post_renderer(session, prepared),
+            ),
+        )
+    except HelmflowError as error:
+        # What is wrong with the result as a whole, such as values that the schema refuses, is the release's.
+        error.span = error.span or prepared.release.span
+        raise
     session.emit(
         ReleaseRendered(
             release=prepared.release.id,
@@ -112,7 +118,6 @@ class CommandPostRenderer:
     def run(self, manifests: str) -> str:
         """What the command wrote; HelmflowError `release.post-renderer` where it failed."""
         from helmflow.core import process
-        from helmflow.core.errors import HelmflowError
 
         finished = process.run(self._command, stdin=manifests)
         if finished.status != 0:

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
 from helmflow.core.errors import TemplateError
 from helmflow.core.source import SourceText, Span
+
+_NAMED: Final = re.compile(
+    r'^function "(?P<function>[^"]+)" not defined|^undefined variable "(?P<variable>[^"]+)"'
+    r'|^unexpected (?:"(?P<quoted>[^"]+)"|<(?P<plain>[^>]+)>|(?P<keyword>\{\{\w+\}\})|bad character (?P<bad>\S+))'
+    r'|^missing value for (?P<clause>\w+)|^bad number syntax: "(?P<number>[^"]+)"'
+)
 
 
 class ParseError(TemplateError):
@@ -11,11 +20,36 @@ class ParseError(TemplateError):
 
     def __init__(self, name: str, line: int, reason: str, source: SourceText) -> None:
         super().__init__(
-            f"template: {name}:{line}: {reason}", error_id="template.parse", span=Span(source, line)
+            f"template: {name}:{line}: {reason}", error_id="template.parse", span=_place(source, line, reason)
         )
         self.name = name
         self.line = line
         self.reason = reason
+
+
+def _place(source: SourceText, line: int, reason: str) -> Span:
+    """The word that Go names, in the actions of its line; else the line's last action, or its text."""
+    text = source.line(line)
+    found = _NAMED.match(reason)
+    word = next((part for part in found.groups() if part), "") if found else ""
+    if word.startswith("{{"):
+        at = re.search(r"\{\{-?\s*" + re.escape(word.strip("{}")) + r"\b", text)
+    elif word:
+        after = text.find("{{") + 2 if "{{" in text else 0
+        bounded = re.escape(word) if not word[0].isalnum() else r"(?<![\w.$])" + re.escape(word) + r"(?!\w)"
+        at = re.compile(bounded).search(text, after)
+    else:
+        at = None
+    if at is not None:
+        return Span(source, line, at.start() + 1, at.end() - at.start())
+    begin = text.rfind("{{")
+    if begin < 0:
+        begin = len(text) - len(text.lstrip())
+    return (
+        Span(source, line, begin + 1, max(1, len(text.rstrip()) - begin))
+        if text.strip()
+        else Span(source, line)
+    )
 
 
 class ExecError(TemplateError):

@@ -27,7 +27,7 @@ def render_warning(warning: Mistake) -> str:
 
 
 def _mistake(mistake: Mistake, word: str) -> Iterator[str]:
-    first, *rest = sanitize(mistake.message).split("\n")
+    first, *rest = sanitize(mistake.message).rstrip().split("\n")
     yield f"{word}[{mistake.error_id}]: {first}"
     yield from (f"  {line}" for line in rest)
     if mistake.span is not None:

@@ -196,6 +196,22 @@ def stream(manifests: Iterable[Manifest]) -> str:
     return "".join(f"---\n# Source: {manifest.source_path}\n{manifest.text}\n" for manifest in manifests)
 
 
+def _unreadable(document: str, path: str, error: yaml_dialect.YamlError | _Mismatch) -> ChartError:
+    """The place is in what the template gave: the file's own lines are others."""
+    from helmflow.core import yaml_hints
+    from helmflow.core.source import SourceText, Span
+
+    source = SourceText(f"{path} (rendered)", document)
+    hint = "a document is a map with apiVersion, kind and metadata"
+    span = Span(source, 1, 1, len(source.line(1)))
+    if isinstance(error, yaml_dialect.YamlError):
+        span = yaml_hints.place(error, source)
+        hint = yaml_hints.hint(error, span)
+    return ChartError(
+        f"YAML parse error on {path}: {error}", error_id="chart.manifest-syntax", span=span, hint=hint
+    )
+
+
 _HEADS_LIMIT: Final = 4096
 _heads: dict[
     str, tuple[Head, Any]
@@ -211,11 +227,7 @@ def read_head(document: str, path: str) -> tuple[Head, Any]:
         body = yaml_dialect.load(document)
         head = _head(body)
     except (yaml_dialect.YamlError, _Mismatch) as error:
-        raise ChartError(
-            f"YAML parse error on {path}: {error}",
-            error_id="chart.manifest-syntax",
-            hint="render with --debug to see the document",
-        ) from None
+        raise _unreadable(document, path, error) from None
     if len(_heads) >= _HEADS_LIMIT:
         _heads.clear()
     _heads[document] = head, body
