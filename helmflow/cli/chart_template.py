@@ -77,12 +77,14 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _render(request: _Request) -> int:
-    from helmflow.helm.chart import load
     from helmflow.helm.chart.capabilities import Capabilities
     from helmflow.helm.render import engine
+    from helmflow.helm.render.kept import Kept
 
     name, source = _names(request.words)
-    chart = load.load(_chart_path(source, request))
+    kept = Kept()
+    chart = kept.load_chart(_chart_path(source, request))
+    kept.load_heads(chart, name)
     capabilities = Capabilities().with_api_versions(tuple(request.all("api-versions")))
     if request.last("kube-version"):
         capabilities = capabilities.with_kube_version(request.last("kube-version"))
@@ -99,6 +101,7 @@ def _render(request: _Request) -> int:
         no_hooks="no-hooks" in request.switches,
         legacy_hooks="legacy-hooks" in request.switches,
         unread_values=request.last("strict-values", "off"),
+        programs=kept.programs,
     )
     rendered = engine.render(chart, _values(request), options)
     for warning in rendered.warnings:
@@ -115,6 +118,8 @@ def _render(request: _Request) -> int:
         return 0
     sys.stdout.write(text)
     sys.stdout.flush()
+    rendered.keep_programs()
+    kept.save_heads(chart, name)
     return 0
 
 

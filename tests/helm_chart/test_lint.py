@@ -54,10 +54,12 @@ def found(path: Path, files: dict[str, str]) -> list[tuple[int, str, str]]:
 UNNAMED = (
     2,
     "templates/a.yaml",
-    'object name does not conform to Kubernetes naming requirements: "": metadata.name: Invalid value: "": a lowercase RFC '
-    "1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an "
-    "alphanumeric character (e.g. 'example.com', regex used for validation is "
-    "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')",
+    (
+        'object name does not conform to Kubernetes naming requirements: "": metadata.name: Invalid value: "": a lowercase RFC '
+        "1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an "
+        "alphanumeric character (e.g. 'example.com', regex used for validation is "
+        "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+    ),
 )
 
 
@@ -68,10 +70,10 @@ UNNAMED = (
         ('{"a": 1}\n---\nb: c: d\n', [UNNAMED, (3, "json: offset 11: invalid character '-' in numeric literal")]),
         ("a: b\n---\nb: c: d\n",
          [UNNAMED, (3, "error converting YAML to JSON: yaml: mapping values are not allowed in this context")]),
-        ("- a", [(3, "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal array into Go value of type "
-                  "rules.k8sYamlStruct")]),
-        ("kind: [1]", [(3, "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal array into Go struct "
-                        "field k8sYamlStruct.Kind of type string")]),
+        ("- a", [(3, ("error unmarshaling JSON: while decoding JSON: json: cannot unmarshal array into Go value of type "
+                  "rules.k8sYamlStruct"))]),
+        ("kind: [1]", [(3, ("error unmarshaling JSON: while decoding JSON: json: cannot unmarshal array into Go struct "
+                        "field k8sYamlStruct.Kind of type string"))]),
         ("a: 1\n--- x\nb: 1", [(3, "invalid Yaml document separator: x")]),
         ('{{ required "x" .Values.a }}', []),
         ("metadata: {name: 1}", []),
@@ -102,8 +104,10 @@ def test_documents(tmp_path: Path, template: str, messages: list[tuple[object, .
         ),
         (
             "apiVersion: policy/v1beta1\nkind: PodDisruptionBudgetList\nmetadata: {name: a}",
-            "policy/v1beta1 PodDisruptionBudgetList is deprecated in v1.21+, unavailable in v1.25+; use policy/v1 "
-            "PodDisruptionBudgetList",
+            (
+                "policy/v1beta1 PodDisruptionBudgetList is deprecated in v1.21+, unavailable in v1.25+; use policy/v1 "
+                "PodDisruptionBudgetList"
+            ),
         ),
     ],
 )
@@ -132,8 +136,8 @@ def test_deprecations_follow_the_chosen_kubernetes(tmp_path: Path) -> None:
         ("foo: 1", 'failed to strictly parse chart metadata file\n\terror unmarshaling JSON: while decoding JSON: json: unknown field "foo"'),
         ("maintainers: [{name: a, foo: 1}]",
          'failed to strictly parse chart metadata file\n\terror unmarshaling JSON: while decoding JSON: json: unknown field "foo"'),
-        ("home: a\nhome: b", "failed to strictly parse chart metadata file\n\terror converting YAML to JSON: yaml: unmarshal errors:\n"
-         '  line 6: key "home" already set in map'),
+        ("home: a\nhome: b", ("failed to strictly parse chart metadata file\n\terror converting YAML to JSON: yaml: unmarshal errors:\n"
+         '  line 6: key "home" already set in map')),
     ],
 )  # fmt: skip
 def test_chart_yaml(tmp_path: Path, line: str, text: str) -> None:

@@ -112,8 +112,10 @@ def test_recorded_charts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         ({"Chart.yaml": ""}, "validation: chart.metadata.name is required"),
         (
             {"Chart.yaml": "- a"},
-            "cannot load Chart.yaml: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal array into Go "
-            "value of type v2.Metadata",
+            (
+                "cannot load Chart.yaml: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal array into Go "
+                "value of type v2.Metadata"
+            ),
         ),
         (
             {"Chart.yaml": MINIMAL, "charts/README.md": ""},
@@ -125,8 +127,10 @@ def test_recorded_charts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         ),
         (
             {"Chart.yaml": MINIMAL, "values.yaml": "- a"},
-            "cannot load values.yaml: cannot unmarshal yaml document: error unmarshaling JSON: while decoding JSON: json: "
-            "cannot unmarshal array into Go value of type map[string]interface {}",
+            (
+                "cannot load values.yaml: cannot unmarshal yaml document: error unmarshaling JSON: while decoding JSON: json: "
+                "cannot unmarshal array into Go value of type map[string]interface {}"
+            ),
         ),
         (
             {"Chart.yaml": MINIMAL, "values.yaml": "a: 1\n--- |\n  b\n"},
@@ -134,8 +138,10 @@ def test_recorded_charts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         ),
         (
             {"Chart.yaml": MINIMAL, "Chart.lock": "x"},
-            "cannot load Chart.lock: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal string into Go "
-            "value of type v2.Lock",
+            (
+                "cannot load Chart.lock: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal string into Go "
+                "value of type v2.Lock"
+            ),
         ),
     ],
 )

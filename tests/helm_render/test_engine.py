@@ -137,19 +137,19 @@ def test_a_library_chart_gives_only_its_definitions() -> None:
         ('{{ tpl "{{ define \\"q\\" }}in{{ end }}{{ include \\"q\\" . }}" . }}', "in"),
         (
             '{{ tpl "{{ define \\"q\\" }}in{{ end }}" . }}{{ include "q" . }}',
-            'ERR c/templates/t.txt:1:46\n  executing "c/templates/t.txt" at <include "q" .>:\n    error calling include:\n'
-            'template: no template "q" associated with template "gotpl"',
+            ('ERR c/templates/t.txt:1:46\n  executing "c/templates/t.txt" at <include "q" .>:\n    error calling include:\n'
+            'template: no template "q" associated with template "gotpl"'),
         ),
         (
             '{{ tpl "{{" . }}',
-            'ERR template: c/templates/t.txt:1:3: executing "c/templates/t.txt" at <tpl "{{" .>: error calling tpl: cannot '
-            'parse template "{{": template: gotpl:1: unclosed action',
+            ('ERR template: c/templates/t.txt:1:3: executing "c/templates/t.txt" at <tpl "{{" .>: error calling tpl: cannot '
+            'parse template "{{": template: gotpl:1: unclosed action'),
         ),
         (
             '{{ tpl "{{ .a.b.c }}" . }}',
-            'ERR template: c/templates/t.txt:1:3: executing "c/templates/t.txt" at <tpl "{{ .a.b.c }}" .>: error calling tpl: '
+            ('ERR template: c/templates/t.txt:1:3: executing "c/templates/t.txt" at <tpl "{{ .a.b.c }}" .>: error calling tpl: '
             'error during tpl function execution for "{{ .a.b.c }}": template: gotpl:1:5: executing "gotpl" at <.a.b.c>: nil '
-            "pointer evaluating interface {}.b",
+            "pointer evaluating interface {}.b"),
         ),
         ('{{ tpl "{{ fail \\"x\\" }}" . }}', "ERR execution error at (c/templates/t.txt:1:3): x"),
         ('{{ fail "a: b\\nc" }}', "ERR execution error at (c/templates/t.txt:1:3): a: b\nc"),
@@ -158,8 +158,8 @@ def test_a_library_chart_gives_only_its_definitions() -> None:
         ('{{ lookup "v1" "Pod" "" "" }}', "map[]"),
         ('{{ getHostByName "localhost" }}|', "|"),
         ("{{ typeOf .Values }} {{ typeOf .Template }} {{ typeOf .Release }}", "common.Values common.Values map[string]interface {}"),
-        ('{{ .Values.Table "none" }}', 'ERR template: c/templates/t.txt:1:10: executing "c/templates/t.txt" at <.Values.Table>: '
-         'error calling Table: "none" is not a table'),
+        ('{{ .Values.Table "none" }}', ('ERR template: c/templates/t.txt:1:10: executing "c/templates/t.txt" at <.Values.Table>: '
+         'error calling Table: "none" is not a table')),
         ("{{ .Capabilities.KubeVersion }} {{ print .Capabilities.KubeVersion }}", "v1.36.0 {v1.36.0 v1.36.0 1 36}"),
         ("{{ .Capabilities.HelmVersion }}", "{v4.2   go1.26.6 v1.36}"),
         ("{{ nope }}", 'ERR parse error at (c/templates/t.txt:1): function "nope" not defined'),
