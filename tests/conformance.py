@@ -38,7 +38,7 @@ def report(suite: str, *, passed: int, failed: int = 0, skipped: int = 0) -> Non
 
 def _main() -> int:
     """After a run: fail where the data is here and a suite of tests/conformance_suites.txt counted no row."""
-    wanted = (Path(__file__).parent / "conformance_suites.txt").read_text(encoding="utf-8").split()
+    wanted = (Path(__file__).parent / "conformance_suites.txt").read_text(encoding="utf-8").splitlines()
     folder = Path(os.environ["HELMFLOW_CONFORMANCE_COUNTS"])
     counted: dict[str, int] = {}
     for file in folder.glob("*.json"):
