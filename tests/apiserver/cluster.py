@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -187,7 +189,12 @@ class RealCluster:
         root = Path(__file__).parents[2]
         self.processes.append(
             subprocess.Popen(
-                [str(command), *arguments], stdout=log, stderr=log, cwd=root, stdin=subprocess.DEVNULL
+                [str(command), *arguments],
+                stdout=log,
+                stderr=log,
+                cwd=root,
+                stdin=subprocess.DEVNULL,
+                preexec_fn=_end_with_parent if sys.platform == "linux" else None,
             )
         )
         log.close()
@@ -229,6 +236,12 @@ class RealCluster:
         users = {user: _certificate(authority.client(user))}
         path.write_text(json.dumps(_kubeconfig(self.server, authority.path, users)), encoding="utf-8")
         return path
+
+
+def _end_with_parent() -> None:
+    """In the child: die when the test run is killed and cannot clean up."""
+    set_parent_death_signal = 1
+    ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGTERM)
 
 
 def _certificate(pair: Pair) -> dict[str, str]:

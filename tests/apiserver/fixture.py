@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import tempfile
 from pathlib import Path
 
@@ -20,6 +21,7 @@ def cluster() -> RealCluster:
         if isinstance(found, str):
             pytest.skip(found)
         folder = tempfile.TemporaryDirectory(prefix="helmflow-apiserver-")
+        atexit.register(stop)
         _RUNNING.append((folder, RealCluster.start(found, Path(folder.name))))
     return _RUNNING[0][1]
 
