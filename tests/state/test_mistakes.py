@@ -37,7 +37,7 @@ CASES: dict[str, Case] = {
         "state.unknown-key helmfile.yaml:1:1: unknown key 'commonlabels' [did you mean 'commonLabels'?]",
         "state.unknown-key helmfile.yaml:3:3: unknown key 'wiat' in helmDefaults [did you mean 'wait'?]",
         "state.wrong-type helmfile.yaml:4:12: helmDefaults.timeout must be a whole number, not '5m' []",
-        "state.wrong-type helmfile.yaml:7:10: releases[0].chart must be a text, not a list []",
+        "state.wrong-type helmfile.yaml:7:10: releases[0].chart must be a text, not a list [write one value behind the colon]",
     ),
     "removed-key": _one(
         "charts: []\n",
@@ -49,7 +49,8 @@ CASES: dict[str, Case] = {
     ),
     "bad-yaml": _one(
         "releases:\n- name: a\n  chart: [\n",
-        "state.yaml helmfile.yaml:3: yaml: line 3: did not find expected node content []",
+        "state.yaml helmfile.yaml:3:11: yaml: line 3: did not find expected node content "
+        "[a bracket above is not closed, or a value is missing]",
     ),
     "template-in-plain-file": _one(
         "releases:\n- name: {{ .Environment.Name }}\n  chart: ./c\n",
