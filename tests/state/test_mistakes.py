@@ -121,7 +121,7 @@ CASES: dict[str, Case] = {
     ),
     "bad-template": _one(
         "releases:\n- name: {{ if }}\n  chart: ./c\n",
-        "template.parse helmfile.yaml.gotmpl:2: error during helmfile.yaml.gotmpl.part.0 parsing: template: "
+        "template.parse helmfile.yaml.gotmpl:2:12: error during helmfile.yaml.gotmpl.part.0 parsing: template: "
         "stringTemplate:2: missing value for if []",
         name="helmfile.yaml.gotmpl",
     ),
