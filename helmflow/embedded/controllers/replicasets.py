@@ -106,7 +106,10 @@ def _report(cluster: Cluster, key: str, owner: Json, pods: list[Json], failure: 
             status[name] = count
     status["observedGeneration"] = owner["metadata"].get("generation", 1)
     conditions = [c for c in status.get("conditions") or () if c["type"] != "ReplicaFailure"]
-    if failure:
+    if failure and len(conditions) < len(status.get("conditions") or ()):
+        # As the real controller: the first failure's text stays, for each attempt would name another pod.
+        conditions = status["conditions"]
+    elif failure:
         conditions = with_condition(
             status.get("conditions"), cluster.now(), "ReplicaFailure", "True", "FailedCreate", failure
         )
