@@ -177,9 +177,8 @@ class LeaseKeeper:
             if moment != seen:
                 seen, seen_at = moment, self.clock.monotonic()
             unchanged_s = self.clock.monotonic() - seen_at
-            holder = Holder.parse(holder_of(lease))
             duration_s = float(at(lease, "spec", "leaseDurationSeconds") or 0)
-            if (holder is not None and holder.dead) or unchanged_s > duration_s:
+            if is_stale(lease, self.clock) or unchanged_s > duration_s:
                 if self._take_over(client, ref, lease):
                     return True
                 continue

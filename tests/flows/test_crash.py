@@ -9,6 +9,9 @@ import pytest
 from tests.flows import charts
 from tests.flows.town import Killed, Town
 
+# Threads in the background die with the process that these tests only pretend to kill.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+
 EVERY = list(range(1, 60))
 SAMPLED = [1, 2, 4, 7, 11, 16, 22, 29, 37, 46]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import os
 import textwrap
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -54,7 +53,7 @@ class Wire:
 
     def send(self, request: Request) -> Response:
         if self.dead:
-            raise self._end()
+            raise Killed
         self.requests.append(request)
         answer = self.inner.send(request)
         if request.method in WRITES and ("dryRun", "All") not in request.query:
@@ -62,15 +61,8 @@ class Wire:
             if self.kill_after and len(self.writes) >= self.kill_after:
                 self.dead = True
                 self.died()  # what waits in this process must not wait on
-                raise self._end()
+                raise Killed
         return answer
-
-    @staticmethod
-    def _end() -> BaseException:
-        """Threads in the background only lose their connection: an exception would end them with a traceback."""
-        if threading.current_thread().daemon:
-            return errors.Unreachable("dead", error_id="cluster.unreachable")
-        return Killed()
 
 
 @dataclass
