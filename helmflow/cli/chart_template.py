@@ -6,9 +6,12 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from helmflow.core.errors import ConfigError, HelmflowError
+from helmflow.core.errors import ChartError, ConfigError, HelmflowError
+
+if TYPE_CHECKING:
+    from helmflow.helm.render.kept import Kept
 
 USAGE: Final = """\
 usage: helmflow chart template [NAME] CHART [flags]
@@ -103,7 +106,7 @@ def _render(request: _Request) -> int:
         unread_values=request.last("strict-values", "off"),
         programs=kept.programs,
     )
-    rendered = engine.render(chart, _values(request), options)
+    rendered = engine.render(chart, _values(request, kept), options)
     for warning in rendered.warnings:
         from helmflow.ui import error_view
 
@@ -123,26 +126,19 @@ def _render(request: _Request) -> int:
     return 0
 
 
-def _values(request: _Request) -> dict[str, Any]:
+def _values(request: _Request, kept: Kept) -> dict[str, Any]:
     """Values files and sets in Helm's order: files, --set-json, --set, --set-string, --set-file, --set-literal."""
-    from helmflow.core import yaml_dialect
-    from helmflow.core.source import SourceText, Span
-    from helmflow.helm.values import coalesce
+    from helmflow.helm.chart import load
 
     values: dict[str, Any] = {}
     for name in request.all("values"):
         text = _read(name)
         try:
-            loaded = yaml_dialect.load(text, name=name) or {}
-        except ValueError as cause:
+            values = load.merge_maps(values, kept.load_values(text))
+        except ChartError as cause:
             raise ConfigError(
-                f"failed to parse {name}: {cause}",
-                error_id="values.bad-yaml",
-                span=Span(SourceText(name, text.decode("utf-8", "replace")), getattr(cause, "line", 0)),
+                f"failed to parse {name}: {cause}", error_id="values.bad-yaml", span=cause.span
             ) from cause
-        if not isinstance(loaded, dict):
-            raise ConfigError(f"{name} is no map of values", error_id="values.not-a-map")
-        values = coalesce.merge_tables(loaded, values)
     if any(key.startswith("set") for key, _ in request.given):
         from helmflow.helm.values import strvals
 

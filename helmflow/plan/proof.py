@@ -33,7 +33,6 @@ _DEFAULTS: Final[Mapping[str, tuple[Json, ...]]] = {
     "creationTimestamp": (None,),
     "scope": ("*",),
     "type": ("ClusterIP",),
-    "pathType": ("ImplementationSpecific",),
     "operator": ("Equal",),
 }
 _IDENTITY: Final = frozenset({"apiVersion", "kind"})
