@@ -36,7 +36,9 @@ class Located(Generic[T]):
     span: Span
 
 
-def key(name: str, *aliases: str, default: Any = dataclasses.MISSING, factory: Any = dataclasses.MISSING) -> Any:
+def key(
+    name: str, *aliases: str, default: Any = dataclasses.MISSING, factory: Any = dataclasses.MISSING
+) -> Any:
     """A dataclass field read from the mapping key `name` (or one of `aliases`)."""
     metadata = {"key": name, "aliases": aliases}
     if factory is not dataclasses.MISSING:
@@ -152,7 +154,9 @@ class Decoder:
     def _choice(self, node: Node, choices: tuple[Any, ...], what: str) -> Any:
         """One of a few words."""
         for choice in choices:
-            if node.value == choice or (isinstance(choice, str) and node.kind == "scalar" and node.text == choice):
+            if node.value == choice or (
+                isinstance(choice, str) and node.kind == "scalar" and node.text == choice
+            ):
                 return choice
         self.mistake(
             node,
@@ -207,9 +211,8 @@ class Decoder:
 
     def _dataclass(self, node: Node, wanted: type, what: str) -> Any:
         """A mapping with known keys."""
-        if node.kind != "mapping":
-            if node.value is not None:
-                return self._wrong(node, what, "a mapping")
+        if node.kind != "mapping" and node.value is not None:
+            return self._wrong(node, what, "a mapping")
         fields = _fields(wanted)
         by_key = {spelling: field for field in fields for spelling in field.keys}
         arguments: dict[str, Any] = {field.name: node.span for field in fields if field.is_span}
@@ -272,9 +275,7 @@ def _suits(node: Node, wanted: Any) -> bool:
         return origin in (tuple, list, Sequence)
     if node.kind == "mapping":
         return origin in (dict, Mapping) or dataclasses.is_dataclass(origin)
-    if isinstance(origin, type) and isinstance(node.value, origin):
-        return True
-    return False
+    return bool(isinstance(origin, type) and isinstance(node.value, origin))
 
 
 def _words(wanted: type) -> str:

@@ -140,15 +140,19 @@ def _parse(text: str) -> Version:
     found = _LOOSE.match(text)
     if found is None:
         raise SemverError("invalid semantic version")
-    numbers = [int((found[group] or "0").lstrip(".")) for group in (1, 2, 3)]
-    for group, number in zip((1, 2, 3), numbers, strict=True):
-        if number >= _UINT64:
-            digits = (found[group] or "").lstrip(".")
-            raise SemverError(f"strconv.ParseUint: parsing {go_quote(digits)}: value out of range")
+    major, minor, patch = (_uint64((found[group] or "0").lstrip(".")) for group in (1, 2, 3))
     prerelease, metadata = found[4] or "", found[5] or ""
     if prerelease:
         _check_prerelease(prerelease)
-    return Version(*numbers, prerelease, metadata, text)
+    return Version(major, minor, patch, prerelease, metadata, text)
+
+
+def _uint64(digits: str) -> int:
+    """strconv.ParseUint's range."""
+    number = int(digits)
+    if number >= _UINT64:
+        raise SemverError(f"strconv.ParseUint: parsing {go_quote(digits)}: value out of range")
+    return number
 
 
 def _parse_strict(text: str) -> Version:

@@ -19,7 +19,11 @@ _MOMENT: Final = re.compile(
     r"(?:([0-9]{4})-([0-9]{2})-([0-9]{2}))?(?:(?:(?<=[0-9])[Tt ])?([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]+))?)?"
     r"([Zz]|[-+][0-9]{2}:[0-9]{2})?)?\Z"
 )
-_PREFIXED: Final = {"x": ("hexadecimal", "0123456789abcdefABCDEF", 16), "o": ("octal", "01234567", 8), "b": ("binary", "01", 2)}
+_PREFIXED: Final = {
+    "x": ("hexadecimal", "0123456789abcdefABCDEF", 16),
+    "o": ("octal", "01234567", 8),
+    "b": ("binary", "01", 2),
+}
 _NUMBER: Final = re.compile(r"[-+]?[0-9_]+(\.[0-9_]*)?([eE][-+]?[0-9_]*)?")
 _ESCAPES: Final = {"b": "\b", "t": "\t", "n": "\n", "f": "\f", "r": "\r", "e": "\x1b", '"': '"', "\\": "\\"}
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)")
@@ -37,7 +41,9 @@ class _Reader:
     arrays written out) take nothing more.
     """
 
-    def __init__(self, text: str, integer: Callable[[int], Any], moment: Callable[[datetime, str], Any]) -> None:
+    def __init__(
+        self, text: str, integer: Callable[[int], Any], moment: Callable[[datetime, str], Any]
+    ) -> None:
         self.text = text
         self.at = 0
         self.integer = integer
@@ -143,7 +149,9 @@ class _Reader:
         self.at += 1
         if double:
             if self.peek() != "]":
-                raise self.fail(f"expected end of table array name delimiter ']', but got {self.shown()} instead")
+                raise self.fail(
+                    f"expected end of table array name delimiter ']', but got {self.shown()} instead"
+                )
             self.at += 1
         parent = self.descend(self.root, name[:-1])
         made = self.open_array(parent, name) if double else self.open_table(parent, name)
@@ -420,7 +428,15 @@ class _Reader:
         if found is None or value is None:
             raise self.fail(f"invalid datetime: {go_quote(written)}")
         self.at += len(written)
-        kind = "" if found[8] else "datetime-local" if found[1] and found[4] else "date-local" if found[1] else "time-local"
+        kind = (
+            ""
+            if found[8]
+            else "datetime-local"
+            if found[1] and found[4]
+            else "date-local"
+            if found[1]
+            else "time-local"
+        )
         return self.moment(value, kind)
 
     # -- strings
@@ -460,7 +476,7 @@ class _Reader:
         while True:
             char = self.peek()
             if not char:
-                raise self.fail("unexpected EOF; expected \"'\"")
+                raise self.fail('unexpected EOF; expected "\'"')
             if char == "\n" or self.text.startswith("\r\n", self.at):
                 raise self.fail("strings cannot contain newlines")
             self.control()
@@ -469,13 +485,13 @@ class _Reader:
                 return self.text[start : self.at - 1]
 
     def multiline(self) -> str:
-        """ \"\"\" ... \"\"\" """
+        """\"\"\" ... \"\"\""""
         self.open_multiline()
         out: list[str] = []
         while True:
             char = self.peek()
             if not char:
-                raise self.fail("unexpected EOF; expected '\"\"\"'")
+                raise self.fail('unexpected EOF; expected \'"""\'')
             if char == '"' and self.text.startswith('"""', self.at):
                 return self.close_multiline('"', "".join(out))
             if char == "\\":
@@ -535,7 +551,9 @@ class _Reader:
         assert found is not None
         if found.end() < size:
             got = self.text[self.at : self.at + 3 + found.end()]
-            raise self.fail(f"expected {word} hexadecimal digits after '\\{char}', but got {go_quote(got)} instead")
+            raise self.fail(
+                f"expected {word} hexadecimal digits after '\\{char}', but got {go_quote(got)} instead"
+            )
         code = int(digits, 16)
         if code > 0x10FFFF or 0xD800 <= code < 0xE000:
             raise self.fail(f"Escaped character '\\{char}{digits}' is not valid UTF-8.")
@@ -553,10 +571,10 @@ def _moment(found: re.Match[str]) -> datetime | None:
         if distance >= timedelta(days=1):
             return None
         zone = timezone(-distance if found[8][0] == "-" else distance)
-    clock = [int(found[group] or 0) for group in (4, 5, 6)]
+    hour, minute, second = (int(found[group] or 0) for group in (4, 5, 6))
     micro = int((found[7] or "")[:6].ljust(6, "0"))
-    date = [int(found[group]) for group in (1, 2, 3)] if found[1] else [1, 1, 1]
+    year, month, day = (int(found[group]) for group in (1, 2, 3)) if found[1] else (1, 1, 1)
     try:
-        return datetime(*date, *clock, micro, zone)  # type: ignore[misc, arg-type]
+        return datetime(year, month, day, hour, minute, second, micro, zone)
     except ValueError:
         return None

@@ -99,5 +99,7 @@ def _key_text(key: Any) -> str:
 
 def _span(raw: RawNode, source: SourceText) -> Span:
     """libyaml's zero-based marks as a Span; its length covers one line at most."""
-    length = raw.end_column - raw.column if raw.end_line == raw.line and raw.kind in ("scalar", "alias") else 0
+    length = (
+        raw.end_column - raw.column if raw.end_line == raw.line and raw.kind in ("scalar", "alias") else 0
+    )
     return Span(source, raw.line + 1, raw.column + 1, max(0, length))

@@ -48,7 +48,11 @@ def _document(data: bytes) -> Any:
 
 def _fitting(value: Any, into: str) -> Any:
     """The value, refused where Go's type cannot hold it."""
-    if into != "any" and value is not None and not isinstance(value, dict if into.startswith("map") else list):
+    if (
+        into != "any"
+        and value is not None
+        and not isinstance(value, dict if into.startswith("map") else list)
+    ):
         kind = _JSON_KINDS[type(value)]
         raise YamlError(
             f"error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {kind} into Go value of type {into}"
@@ -109,7 +113,7 @@ def _fast_document(data: bytes) -> Any:
         parser.dispose()
 
 
-def _build(next_event: Callable[[], Any], events: Any) -> Any:  # noqa: C901
+def _build(next_event: Callable[[], Any], events: Any) -> Any:
     """One loop over the events: the hottest one of reading values, hence in one piece."""
     scalar, mapping, sequence = events.ScalarEvent, events.MappingStartEvent, events.SequenceStartEvent
     mapping_end, sequence_end = events.MappingEndEvent, events.SequenceEndEvent
@@ -131,7 +135,7 @@ def _build(next_event: Callable[[], Any], events: Any) -> Any:  # noqa: C901
             if event.tag is not None:
                 raise _Unusual
             value = event.value
-            if flow_at and "?" in value or key is merge:
+            if (flow_at and "?" in value) or key is merge:
                 raise _Unusual
             if listing or key is not no_key:
                 if event.implicit[0]:
@@ -184,7 +188,7 @@ def _build(next_event: Callable[[], Any], events: Any) -> Any:  # noqa: C901
             return root[0] if root else None
         elif kind is events.AliasEvent:
             target = anchors.get(event.anchor, missing)
-            if target is missing or key is no_key and not listing or any(target is one for one in stack):
+            if target is missing or (key is no_key and not listing) or any(target is one for one in stack):
                 raise _Unusual
             value, size = _copied(target) if target is not current else (None, _MANY_COPIES)
             copied += size
@@ -350,10 +354,7 @@ class _Decoder:
         if node.kind == "alias":
             return self.follow(node, self.value)
         self.depth += 1
-        if self.depth > 300:
-            value = _deep(lambda: self.collection(node))
-        else:
-            value = self.collection(node)
+        value = self.collection(node)
         self.depth -= 1
         return value
 
@@ -415,7 +416,9 @@ class _Decoder:
         if short == "float" and type(value) is int:
             return float(value)
         if _resolved_tag(value, node.value) != short:
-            raise YamlError(f"yaml: cannot decode !!{_resolved_tag(value, node.value)} `{node.value}` as a !!{short}")
+            raise YamlError(
+                f"yaml: cannot decode !!{_resolved_tag(value, node.value)} `{node.value}` as a !!{short}"
+            )
         return value
 
     def timestamp(self, node: RawNode) -> Any:
@@ -445,7 +448,9 @@ class _Decoder:
         for source in reversed(node.children) if node.kind == "sequence" else (node,):
             target = source.target if source.kind == "alias" else source
             if target is None or target.kind != "mapping":
-                raise YamlError("yaml: map merge requires map or sequence of maps as the value", line=node.line + 1)
+                raise YamlError(
+                    "yaml: map merge requires map or sequence of maps as the value", line=node.line + 1
+                )
             self.count()
             if source.kind == "alias":
                 self.follow(source, lambda found: self.merge_from(found, out))
@@ -563,8 +568,3 @@ def _binary(text: str) -> str:
     except (binascii.Error, ValueError):
         raise YamlError("yaml: !!binary value contains invalid base64 data") from None
     return re.sub("[\udc80-\udcff]", "\ufffd", data.decode("utf-8", "surrogateescape"))
-
-
-def _deep(work: Callable[[], Any]) -> Any:
-    """Run deeply nested decoding on a stack of its own, so that nesting up to Go's bound is no crash."""
-    return work()

@@ -6,7 +6,8 @@ import re
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, Final
 
-HINTED: Final = frozenset("yYnNtTfFoO~+-0123456789.")  # first characters that may make a scalar something else than text
+# First characters that may make a scalar something else than text.
+HINTED: Final = frozenset("yYnNtTfFoO~+-0123456789.")
 
 _WORDS_V3: Final[dict[str, Any]] = {
     "": None, "~": None, "null": None, "Null": None, "NULL": None,

@@ -15,7 +15,6 @@ from helmflow.gotemplate.functions import Function, FunctionError, table
 from helmflow.gotemplate.gotypes import GoObject, Int64
 from helmflow.sprig.time_layouts import MONTHS, WEEKDAYS, Civil, TimeError, format_time
 
-NANOSECOND: Final = 1
 SECOND: Final = 1_000_000_000
 MINUTE: Final = 60 * SECOND
 HOUR: Final = 60 * MINUTE
@@ -399,15 +398,6 @@ def _marshal(t: Time) -> str:
         return t.go_json()
     except JsonError:
         raise FunctionError("Time.MarshalJSON: year outside of range [0,9999]") from None
-
-
-def _no_value(result: Any) -> Callable[[Time], Any]:
-    """A method that Go templates cannot call: two results, the second no error."""
-
-    def call(_: Time) -> Any:
-        raise FunctionError(f"{result}")
-
-    return call
 
 
 def _method(name: str, call: Callable[..., Any], *params: str, returns: str) -> Function:

@@ -181,15 +181,9 @@ class Regexp:
     def _engine(self) -> Any:
         """The RE2 program, compiled when it is first needed."""
         if self._re2 is None:
-            import re2
-
-            options = re2.Options()
-            options.log_errors = False
-            options.max_mem = _MAX_MEMORY
-            try:
-                self._re2 = re2.compile(self.expression.encode("utf-8"), options)
-            except re2.error:
-                raise RegexError(TOO_LARGE, self.expression) from None
+            self._re2 = _re2(self.expression)
+            if self._re2 is None:
+                raise RegexError(TOO_LARGE, self.expression)
         return self._re2
 
 
@@ -217,18 +211,24 @@ def _rune_width(data: bytes, at: int) -> int:
     return size
 
 
-@functools.cache
-def _is_known_class(sequence: str) -> bool:
-    """Is this \\p{...} a class that RE2 knows?"""
+def _re2(expression: str) -> Any:
+    """RE2's program for an expression, None where it has none."""
     import re2
 
     options = re2.Options()
     options.log_errors = False
+    options.max_mem = _MAX_MEMORY
+    compile_: Callable[[bytes, Any], Any] = re2.compile
     try:
-        re2.compile(sequence.encode("utf-8"), options)
+        return compile_(expression.encode("utf-8"), options)
     except re2.error:
-        return False
-    return True
+        return None
+
+
+@functools.cache
+def _is_known_class(sequence: str) -> bool:
+    """Is this \\p{...} a class that RE2 knows?"""
+    return _re2(sequence) is not None
 
 
 _NAME: Final = re.compile(r"(\{)?(\w+)(?(1)\})")

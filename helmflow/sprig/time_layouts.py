@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import functools
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
-
-from helmflow.core.go_json import go_quote
 
 if TYPE_CHECKING:
     from helmflow.sprig.gotime import Location, Time
@@ -167,7 +165,6 @@ class _Reading:
     offset: int | None = None
     zone: str = ""
     utc: bool = False
-    rest: list[str] = field(default_factory=list)
 
     def take(self, count: int) -> str:
         """The next `count` bytes."""
@@ -381,9 +378,6 @@ def _read_offset(reading: _Reading, element: str) -> None:
     reading.offset = -offset if text[0] == "-" else offset
 
 
-_ZONE_NAME: Final = re.compile(r"ChST|MeST|GMT(?:[-+][0-9]{1,2})?|WITA|[A-Z]{3,6}|[-+][0-9]{1,2}")
-
-
 def _read_zone_name(reading: _Reading) -> None:
     """A zone's abbreviation: three capitals, four ending in T, five ending in ST, or an offset."""
     value = reading.value
@@ -472,6 +466,3 @@ def _apply_yearday(r: _Reading, value: str) -> None:
     if r.day >= 0 and r.day != day:
         raise TimeError(f"parsing time {_quote(value)}: day-of-year does not match day")
     r.month, r.day = month, day
-
-
-__all__ = ["MONTHS", "WEEKDAYS", "Civil", "TimeError", "chunks", "format_time", "go_quote", "parse_time"]

@@ -8,7 +8,9 @@ from typing import Any, Final
 
 from helmflow.helm.values.schema_errors import Problem, number, one_of, quote, quoted
 
-Scope = tuple[Any, Any] | None  # the schema resources entered so far, innermost first: (resource, outer scope)
+Scope = (
+    tuple[Any, Any] | None
+)  # the schema resources entered so far, innermost first: (resource, outer scope)
 Check = Callable[[Any, Scope, "Seen | None", list[Problem]], None]
 
 OBJECT: Final = "object"
@@ -26,7 +28,14 @@ def kind_of(value: Any) -> str:
     known = _KINDS.get(type(value))
     if known is not None:
         return known
-    for base, kind in ((dict, OBJECT), (list, ARRAY), (str, STRING), (bool, "boolean"), (int, NUMBER), (float, NUMBER)):
+    for base, kind in (
+        (dict, OBJECT),
+        (list, ARRAY),
+        (str, STRING),
+        (bool, "boolean"),
+        (int, NUMBER),
+        (float, NUMBER),
+    ):
         if isinstance(value, base):
             return kind
     return type(value).__name__
@@ -80,8 +89,10 @@ class Schema:
             scope = (self.resource, scope)
         kind = _KINDS.get(type(value)) or kind_of(value)
         allowed = self.allowed
-        if allowed is not None and kind not in allowed and not (
-            kind == NUMBER and "integer" in allowed and float(value).is_integer()
+        if (
+            allowed is not None
+            and kind not in allowed
+            and not (kind == NUMBER and "integer" in allowed and float(value).is_integer())
         ):
             return Problem(f"got {kind}, want {self.wanted}")
         for early in self.early:
@@ -310,7 +321,9 @@ def contains(schema: Schema, least: int | None, most: int | None, *, marks: bool
         if least is not None:
             if len(matched) < least:
                 got = f"matched {len(matched):,} items at {places}" if matched else "none matched"
-                problems.append(Problem(f"min {least:,} items required to match contains schema, but {got}", failed))
+                problems.append(
+                    Problem(f"min {least:,} items required to match contains schema, but {got}", failed)
+                )
         elif not matched:
             problems.append(Problem("no items match contains schema", failed))
         if most is not None and len(matched) > most:

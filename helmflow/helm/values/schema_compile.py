@@ -9,7 +9,17 @@ from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 from helmflow.core.go_json import go_quote
 from helmflow.helm.values import schema_checks as checks
-from helmflow.helm.values.schema_checks import ARRAY, NUMBER, OBJECT, STRING, TYPE_ORDER, Check, Schema, Scope, Seen
+from helmflow.helm.values.schema_checks import (
+    ARRAY,
+    NUMBER,
+    OBJECT,
+    STRING,
+    TYPE_ORDER,
+    Check,
+    Schema,
+    Scope,
+    Seen,
+)
 from helmflow.helm.values.schema_dialects import LATEST, LISTS, MAPS, SINGLE, Draft, draft_of, metaschema
 from helmflow.helm.values.schema_errors import Problem, by_reference, lines, literal, quote
 from helmflow.sprig import regex
@@ -115,11 +125,11 @@ class _Compiler:
             if anchor and draft.version < 2019:
                 resource.anchors[anchor] = part
         for keyword in ("$anchor", "$dynamicAnchor"):
-            anchor = part.get(keyword)
-            if isinstance(anchor, str) and draft.version >= 2019:
-                resource.anchors[anchor] = part
+            named = part.get(keyword)
+            if isinstance(named, str) and draft.version >= 2019:
+                resource.anchors[named] = part
                 if keyword == "$dynamicAnchor":
-                    resource.dynamic[anchor] = part
+                    resource.dynamic[named] = part
         if part.get("$recursiveAnchor") is True and part is resource.root:
             resource.recursive = True
         self.owners[id(part)] = resource
@@ -291,7 +301,9 @@ class _Filler:
                 }
             )
         named = {name: self.schema(sub) for name, sub in part.get("properties", {}).items()}
-        patterns = [(_matcher(source), self.schema(sub)) for source, sub in part.get("patternProperties", {}).items()]
+        patterns = [
+            (_matcher(source), self.schema(sub)) for source, sub in part.get("patternProperties", {}).items()
+        ]
         additional = self.sub("additionalProperties")
         if named or patterns or additional is not None:
             yield checks.properties(named, patterns, additional)
@@ -300,9 +312,13 @@ class _Filler:
             yield checks.property_names(names)
         if self.version >= 2019:
             if part.get("dependentSchemas"):
-                yield checks.dependent({name: self.schema(sub) for name, sub in part["dependentSchemas"].items()})
+                yield checks.dependent(
+                    {name: self.schema(sub) for name, sub in part["dependentSchemas"].items()}
+                )
             if part.get("dependentRequired"):
-                yield checks.dependent({name: tuple(names) for name, names in part["dependentRequired"].items()})
+                yield checks.dependent(
+                    {name: tuple(names) for name, names in part["dependentRequired"].items()}
+                )
 
     def array_checks(self) -> Iterator[Check]:
         """Keywords for arrays."""
@@ -343,7 +359,10 @@ class _Filler:
         """Keywords for numbers."""
         part = self.part
         bounds: list[tuple[str, Any, Callable[[float, float], bool]]] = []
-        for keyword, plain, strict in (("minimum", operator.lt, operator.le), ("maximum", operator.gt, operator.ge)):
+        for keyword, plain, strict in (
+            ("minimum", operator.lt, operator.le),
+            ("maximum", operator.gt, operator.ge),
+        ):
             exclusive = "exclusive" + keyword.capitalize()
             if self.version == 4 and part.get(exclusive) is True:
                 if keyword in part:
@@ -444,8 +463,11 @@ def _matcher(source: str) -> Callable[[str], bool]:
 def _enum(values: list[Any]) -> Callable[[Any], Problem | None]:
     """enum"""
     shown = [literal(value) for value in values]
-    message = "'enum' failed" if None in shown else f"value must be {'' if len(shown) == 1 else 'one of '}" + ", ".join(
-        text for text in shown if text is not None
+    message = (
+        "'enum' failed"
+        if None in shown
+        else f"value must be {'' if len(shown) == 1 else 'one of '}"
+        + ", ".join(text for text in shown if text is not None)
     )
     texts = frozenset(value for value in values if isinstance(value, str))
 

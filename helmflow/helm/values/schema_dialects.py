@@ -67,8 +67,17 @@ def metaschema(url: str) -> Any:
 
 
 _VOCABULARIES: Final = frozenset(
-    ("applicator", "content", "core", "format", "format-annotation", "format-assertion", "meta-data", "unevaluated")
-    + ("validation",)
+    [
+        "applicator",
+        "content",
+        "core",
+        "format",
+        "format-annotation",
+        "format-assertion",
+        "meta-data",
+        "unevaluated",
+        "validation",
+    ]
 )
 
 

@@ -132,7 +132,9 @@ def _period(text: str) -> str | None:
         return "missing slash"
     checks = (
         (_duration, "start duration") if start.startswith("P") else (_date_time, "start date-time"),
-        (_duration, "end duration") if end.startswith("P") and start[:1] != "P" else (_date_time, "end date-time"),
+        (_duration, "end duration")
+        if end.startswith("P") and start[:1] != "P"
+        else (_date_time, "end date-time"),
     )
     for (check, name), part in zip(checks, (start, end), strict=True):
         wrong = check(part)
@@ -222,7 +224,7 @@ def _ipv6(text: str) -> str | None:
     return f"ParseAddr({go_quote(text)}): {message}" + (f" (at {go_quote(at)})" if at else "")
 
 
-def _address_fault(text: str) -> tuple[str, str] | None:  # noqa: C901
+def _address_fault(text: str) -> tuple[str, str] | None:
     """What package netip finds wrong with an IPv6 address, and where."""
     rest, fields, ellipsis = text, 0, False
     if rest.startswith("::"):

@@ -1,0 +1,1 @@
+"""Tests of core: YAML, JSON, TOML, versions, decoding."""
