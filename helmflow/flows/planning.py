@@ -15,11 +15,11 @@ from helmflow.flows.options import RunOptions, TestOptions
 from helmflow.flows.prepare import Chosen, Preparation, Prepared
 from helmflow.flows.session import Cluster, Session
 from helmflow.helm.release import codec, history
-from helmflow.helm.release.record import HookRecord, Revision, parse_time
+from helmflow.helm.release.record import Revision, parse_time
 from helmflow.helm.release.store import MAX_RECORD_BYTES, ReleaseStore, not_found, too_large
 from helmflow.helm.render import manifests
 from helmflow.helm.render.kinds import in_uninstall_order
-from helmflow.plan import comparison, diff, observe, revisions
+from helmflow.plan import comparison, diff, documents, observe, revisions
 from helmflow.plan.comparison import Compared
 from helmflow.plan.decide import Content, Hold, Situation, decide
 from helmflow.plan.model import (
@@ -361,7 +361,7 @@ def _render_all(session: Session, cluster: Cluster, drafts: list[_Draft]) -> Non
             draft.rendered = render(draft, draft.number, upgrade=not installs_again(draft.revisions))
             continue
         draft.rendered = _as_deployed(render, draft, base)
-        if diff.same_documents(_stored_documents(base), _documents(draft.rendered)):
+        if diff.same_documents(documents.stored(base), documents.rendered(draft.rendered)):
             metadata = draft.rendered.chart.metadata
             same_chart = (base.chart_name, base.chart_version) == (metadata.name, metadata.version)
             draft.content = Content.SAME if same_chart else Content.CHANGED
@@ -373,8 +373,8 @@ def _render_all(session: Session, cluster: Cluster, drafts: list[_Draft]) -> Non
         assert draft.base is not None
         assert draft.rendered is not None
         again = _as_deployed(render, draft, draft.base)
-        stored = _stored_documents(draft.base)
-        if diff.differs_only_at(stored, _documents(draft.rendered), _documents(again)):
+        stored = documents.stored(draft.base)
+        if diff.differs_only_at(stored, documents.rendered(draft.rendered), documents.rendered(again)):
             draft.content = Content.RANDOM
     for draft in drafts:
         _render_next(render, draft)
@@ -391,7 +391,7 @@ def _render_next(render: _Renderer, draft: _Draft) -> None:
         return
     draft.rendered = render(draft, draft.number, upgrade=True)
     if draft.content is Content.CHANGED:
-        before, after = _stored_documents(base), _documents(draft.rendered)
+        before, after = documents.stored(base), documents.rendered(draft.rendered)
         draft.hook_changes = diff.hook_changes(before, after)
         draft.difference = diff.described_difference(base, draft.rendered, diff.changed_count(before, after))
 
@@ -642,55 +642,3 @@ def _chart_name(draft: _Draft, newest: Revision | None) -> str:
         return f"{metadata.name}-{metadata.version}"
     newest = draft.goal or newest
     return f"{newest.chart_name}-{newest.chart_version}" if newest else draft.release.chart
-
-
-def _documents(rendered: Rendered) -> list[diff.Document]:
-    found = [
-        diff.Document(
-            key=("object", *manifest.ref),
-            text=manifest.text,
-            content=manifest.body,
-            ref=manifest.ref,
-            source=manifest.source_path,
-        )
-        for manifest in rendered.manifests
-    ]
-    found += [
-        diff.Document(
-            key=("hook", hook.path, *hook.manifest.ref),
-            text=hook.manifest.text,
-            content=hook.manifest.body,
-            ref=hook.manifest.ref,
-            hook=True,
-            source=hook.path,
-        )
-        for hook in rendered.hooks
-    ]
-    return found
-
-
-def _stored_documents(revision: Revision) -> list[diff.Document]:
-    found = [
-        diff.Document(
-            key=("object", *manifest.ref),
-            text=manifest.text,
-            content=manifest.body,
-            ref=manifest.ref,
-            source=manifest.source_path,
-        )
-        for manifest in manifests.parse(revision.manifest)
-    ]
-    for hook in revision.hooks:
-        found += [_stored_hook(hook, manifest) for manifest in manifests.parse(hook.manifest)[:1]]
-    return found
-
-
-def _stored_hook(hook: HookRecord, manifest: Manifest) -> diff.Document:
-    return diff.Document(
-        key=("hook", hook.path, *manifest.ref),
-        text=hook.manifest,
-        content=manifest.body,
-        ref=manifest.ref,
-        hook=True,
-        source=hook.path,
-    )

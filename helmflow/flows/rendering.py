@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import re
+from typing import TYPE_CHECKING, Any, Final
 
-from helmflow.core.errors import HelmflowError
+from helmflow.core.errors import ConfigError, HelmflowError
 from helmflow.core.events import ReleaseRendered
 from helmflow.core.ids import ObjectRef, ReleaseId
 from helmflow.flows.prepare import Prepared
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from helmflow.helm.render.postrender import PostRenderer
     from helmflow.kube.client import KubeClient
     from helmflow.plan.patches import Patching
+    from helmflow.state.model import Release
+
+MAX_NAME: Final = 53  # Helm's bound: 63 for a label, less what charts append
+_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 
 
 class ClusterLookup:
@@ -72,6 +77,7 @@ def render(
     """The release's chart rendered as revision `number`; emits ReleaseRendered."""
     from helmflow.helm.render import engine
 
+    _check_name(prepared.release)
     given, own = session.options.render, prepared.release.options
     started = session.clock.monotonic()
     try:
@@ -106,6 +112,20 @@ def render(
         )
     )
     return rendered
+
+
+def _check_name(release: Release) -> None:
+    """Helm's rule: a DNS name of at most 53 characters, so that charts can append to it."""
+    name = release.id.name
+    if len(name) <= MAX_NAME and _NAME.fullmatch(name):
+        return
+    wrong = f"has {len(name)} characters" if len(name) > MAX_NAME else "is no DNS name"
+    raise ConfigError(
+        f"the release name {name!r} {wrong}",
+        error_id="release.bad-name",
+        span=release.span,
+        hint=f"at most {MAX_NAME} of a-z, 0-9, - and dots, with a letter or digit at both ends",
+    )
 
 
 class CommandPostRenderer:
