@@ -30,7 +30,10 @@ _START: Final = "cannot start any token"
 
 def place(error: YamlError, source: SourceText, line_offset: int = 0) -> Span:
     """Where reading stopped: with a column where the reader knows it, on the last line where the text just ends."""
-    line, column = (error.mark_line, error.mark_column) if error.mark_line else (error.line, 0)
+    first = error
+    while not first.mark_line and isinstance(first.__context__, YamlError):  # the same mistake in other words
+        first = first.__context__
+    line, column = (first.mark_line, first.mark_column) if first.mark_line else (error.line, 0)
     line += line_offset if line else 0
     text = source.line(line)
     if column and not text.strip():  # the end of the text: what is missing is missing there

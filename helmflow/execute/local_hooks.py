@@ -40,4 +40,6 @@ def run(
             f"hook[{hook.event}] {hook.name or hook.command}: {hook.command} exited with status {finished.status}"
             + (f"\n{tail}" if tail else ""),
             error_id="hook.failed",
+            hint=f"it ran in {hook.cwd}"
+            + ("" if hook.show_logs else "; `showlogs: true` shows all that it says"),
         )

@@ -30,6 +30,11 @@ class ParseError(TemplateError):
 def _place(source: SourceText, line: int, reason: str) -> Span:
     """The word that Go names, in the actions of its line; else the line's last action, or its text."""
     text = source.line(line)
+    if not text.strip():  # the text ended too early
+        last = line
+        while last > 1 and not source.line(last).strip():
+            last -= 1
+        return Span(source, last, len(source.line(last)) + 1, 1)
     found = _NAMED.match(reason)
     word = next((part for part in found.groups() if part), "") if found else ""
     if word.startswith("{{"):
@@ -45,11 +50,7 @@ def _place(source: SourceText, line: int, reason: str) -> Span:
     begin = text.rfind("{{")
     if begin < 0:
         begin = len(text) - len(text.lstrip())
-    return (
-        Span(source, line, begin + 1, max(1, len(text.rstrip()) - begin))
-        if text.strip()
-        else Span(source, line)
-    )
+    return Span(source, line, begin + 1, max(1, len(text.rstrip()) - begin))
 
 
 class ExecError(TemplateError):

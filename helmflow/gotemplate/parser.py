@@ -5,7 +5,7 @@ Undefined functions and variables are refused here, with Go's texts and Go's lin
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from typing import Any, Final
 
 from helmflow.core.source import SourceText
@@ -140,9 +140,27 @@ class FileParser:
             raise self.error(Mistake("max expression depth exceeded", 0)) from None
 
     def error(self, mistake: Mistake) -> ParseError:
-        """The mistake as an error with its line."""
+        """The mistake as an error with its line, and what was probably meant."""
         line = 1 + self.text.count("\n", 0, mistake.offset)
-        return ParseError(self.name, line, mistake.reason, SourceText(self.name, self.text))
+        error = ParseError(self.name, line, mistake.reason, SourceText(self.name, self.text))
+        error.hint = self._hint(mistake.reason)
+        return error
+
+    def _hint(self, reason: str) -> str:
+        if reason.startswith('function "') and isinstance(self.functions, Iterable):
+            import difflib
+
+            close = difflib.get_close_matches(reason.split('"')[1], self.functions, 1)
+            return (
+                f"did you mean {close[0]}?"
+                if close
+                else "templates have the functions of Go, Sprig and Helm only"
+            )
+        if reason.startswith("undefined variable"):
+            return f"give it a value first: {{{{ {reason.split(chr(34))[1]} := ... }}}}, in this block or one around it"
+        if reason.startswith("unexpected EOF"):
+            return "an if, range, with, define or block above has no {{ end }}"
+        return ""
 
     def _parse(self) -> Tree:
         text, known = self.text, self.known

@@ -109,6 +109,7 @@ _CONFLICT = re.compile(
 _TYPED = re.compile(
     r"failed to create (?:typed|manager) patch object|field not declared in schema|failed to (?:create|convert) (?:typed|new)"
 )
+_SCHEMA_HINT = "correct the template: its kind has no such field, or the indentation is wrong"
 _WEBHOOK = re.compile(r"failed calling webhook|conversion webhook for|failed to call webhook")
 
 
@@ -163,8 +164,9 @@ def _build(
         return Gone(text, error_id="cluster.gone", status=code, reason=reason)
     if code == 422 or (code == 500 and _TYPED.search(typed)):
         error = Invalid(
-            text, error_id="cluster.invalid" if code == 422 else "cluster.schema", status=code, reason=reason
-        )
+            text, error_id="cluster.invalid" if code == 422 else "cluster.schema", status=code, reason=reason,
+            hint="correct the values or the template that give these fields" if code == 422 else _SCHEMA_HINT,
+        )  # fmt: skip
         error.causes = causes
         return error
     if code == 429:

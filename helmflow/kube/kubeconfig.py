@@ -214,7 +214,11 @@ def _document(path: Path, *, required: bool) -> Mapping[str, Any] | None:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         if required:
-            raise _broken(f"the kubeconfig {path} does not exist") from None
+            raise ConfigError(
+                f"the kubeconfig {path} does not exist",
+                error_id="cluster.kubeconfig",
+                hint="--kubeconfig and KUBECONFIG name files; leave them out for ~/.kube/config",
+            ) from None
         return None
     except (OSError, UnicodeDecodeError) as cause:
         raise _broken(f"the kubeconfig {path} cannot be read: {cause}") from cause

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from helmflow.core.errors import ConfigError
 from helmflow.core.events import Emit
+from helmflow.core.source import Span
 from helmflow.state import discovery, environments, files, parts, selectors, state_values
 from helmflow.state.context import Context, Trust
 from helmflow.state.environments import Env
@@ -128,6 +129,7 @@ class _Visit:
     parent: Loaded | None = None
     inherits: tuple[str, ...] = ()
     trail: tuple[Path, ...] = ()
+    asked: Span | None = None
 
 
 class _Visitor:
@@ -164,7 +166,7 @@ class _Visitor:
 
     def visit(self, path: Path, visit: _Visit) -> None:
         """Load a file, visit those nested in it, then take its releases."""
-        self.check_trail(path, visit.trail)
+        self.check_trail(path, visit)
         base_dir = self.context.cwd if visit.text is not None else path.parent
         reading = Reading(
             environment=self.request.environment,
@@ -184,15 +186,23 @@ class _Visitor:
         self.nested(loaded, visit)
         self.take(loaded, visit)
 
-    def check_trail(self, path: Path, trail: tuple[Path, ...]) -> None:
+    def check_trail(self, path: Path, visit: _Visit) -> None:
         """Nested files must not come back to one that is being loaded."""
+        trail = visit.trail
         if path in trail:
             loop = [*trail[trail.index(path) :], path]
             shown = " -> ".join(parts.shown(self.context, one) for one in loop)
-            raise ConfigError(f"helmfiles form a cycle: {shown}", error_id="state.helmfiles-cycle")
+            raise ConfigError(
+                f"helmfiles form a cycle: {shown}",
+                error_id="state.helmfiles-cycle",
+                span=visit.asked,
+                hint="remove the entry that leads back",
+            )
         if len(trail) > _DEEPEST:
             raise ConfigError(
-                f"helmfiles are nested deeper than {_DEEPEST}", error_id="state.helmfiles-cycle"
+                f"helmfiles are nested deeper than {_DEEPEST}",
+                error_id="state.helmfiles-cycle",
+                span=visit.asked,
             )
 
     def with_flags(self, loaded: Loaded) -> Loaded:
@@ -237,6 +247,7 @@ class _Visitor:
                 self.visit(
                     path,
                     _Visit(
+                        asked=loaded.span("helmfiles"),
                         selectors=inner,
                         overrides=overrides,
                         parent=loaded,

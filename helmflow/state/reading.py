@@ -381,6 +381,7 @@ def values_text(text: str | bytes, name: str) -> dict[str, Any]:
         return {}
     if not isinstance(value, dict):
         raise ConfigError(
-            f"{name} must be a map of values", error_id="values.not-a-map", span=Span(SourceText(name, ""), 0)
-        )
+            f"{name} must be a map of values", error_id="values.not-a-map", span=Span(SourceText(name, ""), 0),
+            hint="write KEY: VALUE lines; a list needs a key above it",
+        )  # fmt: skip
     return _text_keys(value)  # type: ignore[no-any-return]

@@ -100,4 +100,7 @@ def _hint(text: str) -> str:
     found = re.search(r'map has no entry for key "([^"]*)"', text)
     if found:
         return f'set a value named {found[1]!r}, or read it with `get "path" default .Values` or `getOrNil`'
+    found = re.search(r"required env var `([^`]*)` is not set", text)
+    if found:
+        return f'set {found[1]} in the environment, or read it with `env "{found[1]}"`, which gives "" without it'
     return ""

@@ -282,7 +282,11 @@ class _Reader:
     def secret(self, entry: str, prefix: str, span: Span | None) -> Iterator[Layer]:
         """An encrypted values file."""
         for path in self.paths(entry, prefix, span):
-            opened = secret_files.open_file(self.context, path)
+            try:
+                opened = secret_files.open_file(self.context, path)
+            except ConfigError as error:
+                error.span = error.span or span
+                raise
             yield self.read(path, opened.text, span, secret=opened.encrypted)
 
     def read(self, path: Path, text: str, span: Span | None, *, secret: bool) -> Layer:
@@ -366,6 +370,13 @@ class _Reader:
             )
 
 
+def _first_line(source: SourceText) -> Span:
+    for number, line in enumerate(source.text.split("\n"), 1):
+        if line.strip() and not line.startswith(("#", "---")):
+            return Span(source, number, 1 + len(line) - len(line.lstrip()), len(line.strip()))
+    return Span(source, 0)
+
+
 def _helm_values(text: str, name: str, secret: bool) -> Values:
     """A file as Helm reads it. Raises ConfigError `values.yaml`; a secret's text is not shown."""
     from helmflow.core.yaml_dialect import load
@@ -383,8 +394,10 @@ def _helm_values(text: str, name: str, secret: bool) -> Values:
         return {}
     if not isinstance(values, dict):
         raise ConfigError(
-            f"{name} must be a map of values", error_id="values.not-a-map", span=Span(SourceText(name, ""), 0)
-        )
+            f"{name} must be a map of values", error_id="values.not-a-map",
+            span=Span(SourceText(name, ""), 0) if secret else _first_line(SourceText(name, text)),
+            hint="write KEY: VALUE lines; a list needs a key above it",
+        )  # fmt: skip
     return values
 
 

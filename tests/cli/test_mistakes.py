@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.server
+import json
 import os
 import re
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +24,41 @@ CHART = {
     "web/templates/a.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\ndata:\n  port: {{ .Values.port | quote }}\n",
 }
 EMBEDDED = ("--kube-context", "embedded")
+FORBIDDEN = {
+    "kind": "Status",
+    "apiVersion": "v1",
+    "status": "Failure",
+    "message": 'namespaces "kube-system" is forbidden: User "eve" cannot get resource "namespaces" in API group ""',
+    "reason": "Forbidden",
+    "code": 403,
+}
+
+
+def kubeconfig(server: str) -> str:
+    """A kubeconfig whose only context is `team`."""
+    return (
+        "apiVersion: v1\nkind: Config\ncurrent-context: team\n"
+        f"clusters: [{{name: c, cluster: {{server: '{server}'}}}}]\n"
+        "users: [{name: u, user: {token: t}}]\ncontexts: [{name: team, context: {cluster: c, user: u}}]\n"
+    )
+
+
+class Forbidding(http.server.BaseHTTPRequestHandler):
+    """An API server that answers everything with 403."""
+
+    def do_GET(self) -> None:
+        """The one answer."""
+        body = json.dumps(FORBIDDEN).encode()
+        self.send_response(403)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_POST = do_PUT = do_PATCH = do_DELETE = do_GET
+
+    def log_message(self, *_: object) -> None:
+        """Silence."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +104,9 @@ MISTAKES: dict[str, Mistake] = {
         "  - {name: a, chart: ./web, needs: [b]}\n  - {name: b, chart: ./web, needs: [c]}\n  - {name: c, chart: ./web, needs: [a]}\n",
         "show-dag",
     ),
-    "need-missing": with_chart(release("    needs: [databse]\n"), "show-dag"),
+    "need-missing": with_chart(
+        release("    needs: [databse]\n  - name: database\n    chart: ./web\n"), "show-dag"
+    ),
     "no-release-matches": with_chart(release(), "-l", "name=nobody", "list", code=3),
     "no-release-matches-template": with_chart(release(), "-l", "name=nobody", "template", code=3),
     "malformed-selector": with_chart(release(), "-l", "name", "template"),
@@ -100,17 +142,100 @@ MISTAKES: dict[str, Mistake] = {
     "bad-hook-command": with_chart(
         release("    hooks:\n      - {events: [presync], command: no-such-command}\n"), *EMBEDDED, "sync"
     ),
+    "hook-fails": with_chart(
+        release(
+            "    hooks:\n      - {events: [presync], command: sh, args: [-c, 'echo no disk left; exit 4']}\n"
+        ),
+        *EMBEDDED,
+        "sync",
+    ),
+    "unreachable": with_chart(
+        release(), "--kubeconfig", "kube.yaml", "sync", kube_dot_yaml=kubeconfig("http://127.0.0.1:1")
+    ),
+    "forbidden": with_chart(
+        release(), "--kubeconfig", "kube.yaml", "sync", kube_dot_yaml=kubeconfig("http://127.0.0.1:$PORT")
+    ),
+    "dependency-missing": with_chart(
+        release(),
+        web__Chart_dot_yaml="apiVersion: v2\nname: web\nversion: 1.0.0\n"
+        "dependencies: [{name: redis, version: 1.x, repository: 'file://../redis'}]\n",
+    ),
+    "release-name-too-long": with_chart(
+        "releases:\n  - name: the-quick-brown-fox-jumps-over-the-lazy-dog-and-runs-away\n    chart: ./web\n"
+    ),
+    "kind-missing": with_chart(
+        release(),
+        *EMBEDDED,
+        "sync",
+        web__templates__b_dot_yaml="apiVersion: shop.example/v1\nkind: Till\nmetadata:\n  name: t\n",
+    ),
+    "object-refused": with_chart(
+        release(),
+        *EMBEDDED,
+        "sync",
+        web__templates__b_dot_yaml="apiVersion: v1\nkind: Service\nmetadata:\n  name: Not_Allowed\n"
+        "spec:\n  ports: [{port: 99999}]\n",
+    ),
+    "manifest-no-map": with_chart(release(), web__templates__b_dot_yaml="- a\n- b\n"),
+    "template-unclosed": with_chart(release(), web__templates__b_dot_yaml="{{ if .Values.port }}\na: b\n"),
+    "template-variable": with_chart(release(), web__templates__b_dot_yaml="a: {{ $port }}\n"),
+    "template-fields": with_chart(release(), web__templates__b_dot_yaml="a: {{ .Values.port.number }}\n"),
+    "template-include": with_chart(
+        release(),
+        web__templates__b_dot_yaml='a: {{ include "web.port" . }}\n',
+        web__templates___helpers_dot_tpl='{{- define "web.port" }}\n{{ .Values.port.number }}\n{{- end }}\n',
+    ),
+    "bad-chart-values": with_chart(release(), web__values_dot_yaml="port: 80\n name: b\n"),
+    "bad-chart-yaml": with_chart(release(), web__Chart_dot_yaml="name: web\n  version: 1\n"),
+    "bad-set": with_chart(release("    set: [{name: 'a[b]', value: c}]\n")),
+    "bad-state-values": with_chart(release(), "--state-values-set", "novalue", "list"),
+    "condition-missing": with_chart(release("    condition: shop.enabled\n"), "list"),
+    "values-list": with_chart(release("    values: [v.yaml]\n"), v_dot_yaml="- a\n"),
+    "values-near": with_chart(release("    values: [vlaues.yaml]\n"), values_dot_yaml="a: 1\n"),
+    "secret-not-openable": with_chart(
+        release("    secrets: [s.yaml]\n"),
+        s_dot_yaml="a: ENC[AES256_GCM,data:aaaa,iv:bbbb,tag:cccc,type:str]\nsops:\n    age:\n"
+        "        - recipient: age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p\n"
+        "          enc: |\n            -----BEGIN AGE ENCRYPTED FILE-----\n            -----END AGE ENCRYPTED FILE-----\n"
+        "    lastmodified: '2024-01-01T00:00:00Z'\n    mac: ENC[AES256_GCM,data:a,iv:b,tag:c,type:str]\n    version: 3.8.1\n",
+    ),
+    "bad-reference": with_chart(release("    values: [{a: ref+nosuch://shop/key}]\n")),
+    "yaml-quote": with_chart("releases:\n  - name: 'web\n    chart: ./web\n", "list"),
+    "yaml-at": with_chart("releases:\n  - name: @web\n    chart: ./web\n", "list"),
+    "template-in-plain-file": with_chart(
+        "releases:\n  - name: {{ .Values.name }}\n    chart: ./web\n", "list"
+    ),
+    "helmfiles-cycle": with_chart("helmfiles: [b.yaml]\n", "list", b_dot_yaml="helmfiles: [helmflow.yaml]\n"),
     "bad-concurrency": with_chart(release(), "sync", "--concurrency", "many", code=3),
 }
 assert len(MISTAKES) >= 25
 
 
+@contextlib.contextmanager
+def forbidding(mistake: Mistake) -> Iterator[str]:
+    """The port of a server that forbids everything, where a file names $PORT."""
+    if not any("$PORT" in text for text in mistake.files.values()):
+        yield ""
+        return
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Forbidding) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield str(server.server_port)
+        server.shutdown()
+
+
 def run(mistake: Mistake, folder: Path) -> tuple[int, str]:
     """Run the command line in `folder`; exit code, and output with everything that differs per machine named."""
+    with forbidding(mistake) as port:
+        code, text = run_with(mistake, folder, port)
+    return code, text.replace(f":{port}", ":$PORT") if port else text
+
+
+def run_with(mistake: Mistake, folder: Path, port: str) -> tuple[int, str]:
+    """The same with the port known."""
     for name, text in mistake.files.items():
         path = folder / "work" / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        path.write_text(text.replace("$PORT", port), encoding="utf-8")
     work = folder / "work"
     work.mkdir(exist_ok=True)
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("HELM", "KUBE", "XDG"))}

@@ -194,7 +194,9 @@ CASES: dict[str, Case] = {
     ),
     "values-are-no-map": Case(
         {"helmfile.yaml": "values: [v.yaml]\nreleases:\n- {name: a, chart: ./c}\n", "v.yaml": "- 1\n"},
-        ["values.not-a-map v.yaml: v.yaml must be a map of values []"],
+        [
+            "values.not-a-map v.yaml: v.yaml must be a map of values [write KEY: VALUE lines; a list needs a key above it]"
+        ],
     ),
     "nested-bases": Case(
         {

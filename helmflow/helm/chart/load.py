@@ -10,9 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from helmflow.core import yaml_dialect
+from helmflow.core import yaml_dialect, yaml_hints
 from helmflow.core.errors import ChartError
 from helmflow.core.limits import MAX_CHART_BYTES, MAX_CHART_FILE_BYTES, MAX_CHART_MEMBERS
+from helmflow.core.source import SourceText, Span
 from helmflow.helm.chart import archive, ignore, metadata
 from helmflow.helm.chart.model import Chart, ChartFile, Lock, Metadata
 
@@ -27,7 +28,11 @@ def load(path: str | Path) -> Chart:
             f"stat {name}: {(error.strerror or 'error').lower()}", error_id="chart.not-found"
         ) from None
     if stat.S_ISDIR(mode):
-        return replace(load_files(read_directory(name)), path=name)
+        try:
+            return replace(load_files(read_directory(name)), path=name)
+        except ChartError as error:
+            _locate(error, name)
+            raise
     if not stat.S_ISREG(mode):
         raise ChartError(f"{name} is neither a directory nor a file", error_id="chart.not-archive")
     if os.path.getsize(name) > MAX_CHART_BYTES:
@@ -48,7 +53,17 @@ def load(path: str | Path) -> Chart:
         if error.message == "gzip: invalid header":
             message = f"file '{name}' does not appear to be a valid chart file (details: {error.message})"
             raise ChartError(message, error_id=error.error_id) from None
+        _locate(error, name)
         raise
+
+
+def _locate(error: ChartError, path: str) -> None:
+    """Its place is in a file of the chart at `path`, which the reader of that file did not know."""
+    if error.span is not None:
+        shown = os.path.relpath(path)
+        source = error.span.source
+        name = os.path.join(path if shown.startswith("..") else shown, source.name)
+        error.span = replace(error.span, source=replace(source, name=name))
 
 
 def load_archive(data: bytes) -> Chart:
@@ -64,7 +79,9 @@ def load_values(text: bytes) -> dict[str, Any]:
         try:
             loaded = yaml_dialect.load(document)
         except yaml_dialect.YamlError as error:
-            raise _values_error(str(error)) from None
+            source = SourceText("values.yaml", text.decode("utf-8", "replace"))
+            span = yaml_hints.place(error, source, text.count(b"\n", 0, max(0, text.find(document))))
+            raise _values_error(str(error), span, yaml_hints.hint(error, span)) from None
         if loaded is None:
             continue
         if not isinstance(loaded, dict):
@@ -117,7 +134,10 @@ def load_files(files: Iterable[ChartFile]) -> Chart:
                 values = load_values(file.data)
             except ChartError as error:
                 raise ChartError(
-                    f"cannot load values.yaml: {error.message}", error_id=error.error_id
+                    f"cannot load values.yaml: {error.message}",
+                    error_id=error.error_id,
+                    span=error.span,
+                    hint=error.hint,
                 ) from None
         elif name == "values.schema.json":
             schema = file.data
@@ -207,8 +227,12 @@ def _subcharts(parent: str, grouped: dict[str, list[ChartFile]]) -> Iterator[Cha
                 inner = [ChartFile(f.name.partition("/")[2], f.data) for f in files if "/" in f.name]
                 yield load_files(inner)
         except ChartError as error:
+            _locate(error, os.path.join("charts", name))
             raise ChartError(
-                f"error unpacking subchart {name} in {parent}: {error.message}", error_id=error.error_id
+                f"error unpacking subchart {name} in {parent}: {error.message}",
+                error_id=error.error_id,
+                span=error.span,
+                hint=error.hint,
             ) from None
 
 
@@ -290,5 +314,7 @@ def values_documents(text: bytes) -> Iterator[bytes]:
         yield b"".join(lines)
 
 
-def _values_error(message: str) -> ChartError:
-    return ChartError(f"cannot unmarshal yaml document: {message}", error_id="chart.values-syntax")
+def _values_error(message: str, span: Span | None = None, hint: str = "") -> ChartError:
+    return ChartError(
+        f"cannot unmarshal yaml document: {message}", error_id="chart.values-syntax", span=span, hint=hint
+    )

@@ -174,6 +174,9 @@ def _valid_dependencies(dependencies: tuple[Dependency | None, ...]) -> tuple[De
 
 
 def _refuse(message: str, *, hint: str = "") -> NoReturn:
+    if not hint and message.endswith(" is required"):
+        key = message.removesuffix(" is required").rpartition(".")[2]
+        hint = f"write `{key}:` in the chart's Chart.yaml" if key.isalpha() else ""
     raise ChartError(f"validation: {message}", error_id="chart.metadata", hint=hint)
 
 
@@ -191,9 +194,17 @@ def _read(struct: str, text: bytes, source: str) -> dict[str, Any]:
         return _struct(struct, document, path=())
     except yaml_dialect.YamlError as error:
         message = str(error)
+        from helmflow.core import yaml_hints
+        from helmflow.core.source import SourceText
+
+        span = yaml_hints.place(error, SourceText(source, text.decode("utf-8", "replace")))
+        hint = yaml_hints.hint(error, span)
     except _Mismatch as error:
+        span, hint = None, ""
         message = f"error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {error}"
-    raise ChartError(f"cannot load {source}: {message}", error_id="chart.metadata-syntax")
+    raise ChartError(
+        f"cannot load {source}: {message}", error_id="chart.metadata-syntax", span=span, hint=hint
+    )
 
 
 def _struct(struct: str, value: Any, path: tuple[str, ...]) -> dict[str, Any]:

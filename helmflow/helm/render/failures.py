@@ -46,14 +46,22 @@ def exec_failure(error: ExecError, behaviour: Behaviour = HELM_4) -> TemplateErr
 _NIL: Final = re.compile(r"at <([^<>]*)>: nil pointer evaluating interface \{\}\.([A-Za-z0-9_]+)")
 
 
+_NO_MAP: Final = re.compile(r"at <([^<>]*)>: can't evaluate field ([A-Za-z0-9_]+) in type interface \{\}")
+_VALUES: Final = "the chart asks for it: set it in the values of the release"
+
+
 def _hint(text: str) -> str:
-    """Which value was nil, or today's form of a name of Helm 2's."""
+    """Which value was nil or no map, or today's form of a name of Helm 2's."""
     found = _NIL.findall(text)
     if found:
         node, field = found[-1]
         path = node.rpartition(f".{field}")[0]
         return f"{path} has no value" if path else ""
-    return old_name_hint(text) if "can't evaluate field" in text else ""
+    if "can't evaluate field" not in text:
+        return _VALUES if "at <required " in text and FAILURE_START in text else ""
+    scalar = _NO_MAP.findall(text)
+    path = scalar[-1][0].rpartition(f".{scalar[-1][1]}")[0] if scalar else ""
+    return old_name_hint(text) or (f"{path} is a single value or a list, not a map" if path else "")
 
 
 def _spans(error: ExecError) -> tuple[Span, ...]:

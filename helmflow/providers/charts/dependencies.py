@@ -41,9 +41,13 @@ def complete(chart: Chart, path: Path, source: DependencySource, *, depth: int =
         return chart
     found = list(chart.dependencies)
     for declared in {(item.name, item.version, item.repository): item for item in missing}.values():
-        where = source.dependency(
-            declared.name, _locked(chart, declared) or declared.version, declared.repository, path
-        )
+        try:
+            where = source.dependency(
+                declared.name, _locked(chart, declared) or declared.version, declared.repository, path
+            )
+        except ChartError as error:
+            error.span = error.span or _span(path, declared)
+            raise
         loaded = load.load(where)
         if loaded.metadata.name != declared.name:
             raise ChartError(
