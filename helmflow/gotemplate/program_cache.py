@@ -5,6 +5,7 @@ from __future__ import annotations
 import marshal
 import os
 from collections.abc import Iterable, Mapping
+from functools import cache
 from hashlib import blake2b
 from importlib.util import MAGIC_NUMBER
 from pathlib import Path
@@ -12,9 +13,9 @@ from types import CodeType
 from typing import Any, Final, Protocol
 from zlib import crc32
 
+from helmflow import __version__
 from helmflow.gotemplate.functions import Function
 
-FORMAT: Final = 1  # raise with every change of what generated code looks like or calls
 _DIGEST_SIZE: Final = 4
 _MAX_ENTRIES: Final = 500  # charts; the oldest go when a new one comes
 
@@ -38,17 +39,29 @@ def key_of(
     texts: Iterable[str], functions: Mapping[str, Function], fixed: frozenset[str], missing_key: str
 ) -> str:
     """The name of an entry: everything that generated code depends on."""
-    digest = blake2b(MAGIC_NUMBER, digest_size=20)
+    digest = blake2b(MAGIC_NUMBER + generator(), digest_size=20)
     signatures = [
         (name, one.params, one.variadic, one.returns, name in fixed)
         for name, one in sorted(functions.items())
     ]
-    digest.update(f"{FORMAT} {missing_key} {signatures}".encode())
+    digest.update(f"{missing_key} {signatures}".encode())
     for text in texts:
         content = text.encode("utf-8", "surrogateescape")
         digest.update(b"%d\0" % len(content))
         digest.update(content)
     return digest.hexdigest()
+
+
+@cache
+def generator() -> bytes:
+    """Which generator this is: the version, and the state of this package's files, which generated code calls."""
+    try:
+        with os.scandir(os.path.dirname(__file__)) as entries:
+            found = sorted((entry.name, entry.stat()) for entry in entries if entry.name.endswith(".py"))
+    except OSError:  # not installed as files: the version alone must do
+        found = []
+    states = [(name, state.st_size, state.st_mtime_ns) for name, state in found]
+    return f"{__version__} {states}".encode()
 
 
 def pack(stored: list[StoredText]) -> bytes:
