@@ -30,7 +30,13 @@ def register(app: typer.Typer) -> None:
         app,
         "status",
         status,
-        (*options.EVERYWHERE, *options.CONCURRENCY, form, flag("args", "--args", help="Accepted")),
+        (
+            *options.EVERYWHERE,
+            *options.CONCURRENCY,
+            *options.JOURNAL,
+            form,
+            flag("args", "--args", help="Accepted"),
+        ),
     )
     add_command(app, "history", history, (*options.EVERYWHERE, form))
     add_command(
@@ -51,7 +57,7 @@ def register(app: typer.Typer) -> None:
             *options.RENDER,
             *options.TEMPLATE,
             flag("no_hooks", "--no-hooks", kind=bool, help="Without chart hooks"),
-            flag("journal", "--journal", help="Write one JSON line per release operation to this file"),
+            *options.JOURNAL,
         ),
     )
     add_command(
@@ -61,7 +67,7 @@ def register(app: typer.Typer) -> None:
         (
             *chosen,
             flag("strict", "--strict", kind=bool, help="Warnings are failures"),
-            flag("journal", "--journal", help="Write one JSON line per release operation to this file"),
+            *options.JOURNAL,
         ),
     )
     add_command(app, "print-env", print_env, (*options.EVERYWHERE, form))

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from helmflow.cli.exit_codes import ExitCode
 from helmflow.cli.flags import Flag
@@ -37,9 +37,10 @@ COMMANDS: Final[dict[str, str]] = {
     **dict.fromkeys(("explain", "compare", "schema"), "explain_commands"),
     **dict.fromkeys(("repos", "deps", "fetch", "chart", "cache"), "chart_commands"),
     "cluster": "cluster_commands",
+    "release": "single_commands",
     "version": "inspect_commands",
 }
-GROUPS: Final = frozenset({"chart", "cluster", "cache", "explain"})
+GROUPS: Final = frozenset({"chart", "cluster", "cache", "explain", "release"})
 
 
 def run_cli(arguments: Sequence[str]) -> int:
@@ -49,8 +50,8 @@ def run_cli(arguments: Sequence[str]) -> int:
     words = hoist(arguments)
     previous = signal.signal(signal.SIGTERM, _terminate)
     try:
-        app = build_app(_command_of(words))
-        result = app(words, standalone_mode=False, prog_name="helmflow")
+        app = typer.main.get_command(build_app(_command_of(words)))
+        result = app(settle_booleans(words, app), standalone_mode=False, prog_name="helmflow")
         return int(result or 0)
     except typer.Exit as request:
         return request.exit_code
@@ -122,6 +123,31 @@ def hoist(arguments: Sequence[str]) -> list[str]:
     if command[0] in GROUPS and rest and not rest[0].startswith("-"):
         command.append(rest.pop(0))
     return [*command, *before, *rest]
+
+
+def settle_booleans(words: Sequence[str], command: Any) -> list[str]:
+    """`--flag=true` and `--flag=false`, which Go's flags take, as the flag, its --no- form, or nothing."""
+    rest = list(words)
+    settled: list[str] = []
+    while rest and rest[0] in getattr(command, "commands", {}):
+        command = command.commands[rest[0]]
+        settled.append(rest.pop(0))
+    switches = {
+        name: (parameter.secondary_opts or [""])[0]
+        for parameter in command.params
+        if getattr(parameter, "is_flag", False)
+        for name in parameter.opts
+    }
+    while rest and rest[0] != "--":
+        word = rest.pop(0)
+        name, equals, value = word.partition("=")
+        if equals and name in switches and value.lower() in ("true", "t", "1"):
+            settled.append(name)
+        elif equals and name in switches and value.lower() in ("false", "f", "0"):
+            settled.extend([switches[name]] if switches[name] else [])
+        else:
+            settled.append(word)
+    return [*settled, *rest]
 
 
 def _usage(mistake: typer.TyperException) -> int:

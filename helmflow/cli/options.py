@@ -143,6 +143,9 @@ NEEDS: Final = (
 CONCURRENCY: Final = (
     flag("concurrency", "--concurrency", kind=int, default=0, help="Releases at the same time"),
 )
+JOURNAL: Final = (
+    flag("journal", "--journal", help="Write one JSON line per release operation to this file"),
+)
 RUN: Final = (
     *CONCURRENCY,
     tristate("wait", "--wait", help="Wait until everything is ready"),
@@ -166,7 +169,7 @@ RUN: Final = (
     flag("skip_crds", "--skip-crds", kind=bool, help="Leave crds/ alone"),
     flag("on_failure", "--on-failure", help="stop, skip-dependents (the default) or continue"),
     flag("hide_notes", "--hide-notes", kind=bool, help="Do not print notes"),
-    flag("journal", "--journal", help="Write one JSON line per release operation to this file"),
+    *JOURNAL,
     flag("cascade", "--cascade", help="Deletion of dependents: background, foreground, orphan"),
     flag("detailed_exitcode", "--detailed-exitcode", kind=bool, help="Exit 2 where something changed"),
     flag("confirm", "--confirm", help="Name of a protected environment"),

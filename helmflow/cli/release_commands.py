@@ -48,6 +48,7 @@ def register(app: typer.Typer) -> None:
         (
             *options.EVERYWHERE,
             *options.CONCURRENCY,
+            *options.JOURNAL,
             flag("args", "--args", help="Extra Helm flags"),
             flag("logs", "--logs", kind=bool, help="Print what the test pods wrote"),
             flag("cleanup", "--cleanup", kind=bool, help="Delete the test pods afterwards"),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from helmflow.core.errors import ConfigError, HelmflowError
-from helmflow.core.events import ChartFetched, Emit, Warned
+from helmflow.core.events import ChartFetched, Emit
 from helmflow.core.ids import ReleaseId
 from helmflow.core.source import Span
 from helmflow.execute.pool import Skipped, Work, run_all
@@ -99,8 +99,6 @@ def request(session: Session, *, need_releases: bool = True) -> LoadRequest:
 def load(session: Session, command: str, *, need_releases: bool = True) -> DesiredState:
     """Every release of the files for the chosen environment; their global `prepare` hooks have run."""
     desired = load_desired(request(session, need_releases=need_releases), session.emit)
-    for warning in desired.warnings:
-        session.emit(Warned(warning=warning))
     local_hooks.fire_global(session, desired, "prepare", command)
     return desired
 
