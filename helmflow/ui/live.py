@@ -41,7 +41,7 @@ class LiveReporter:
         self._name: Callable[[ReleaseId], str] = str
         self._total = 0
         self._ended = 0
-        self._live = Live(console=console, refresh_per_second=8, transient=True, get_renderable=self._table)
+        self._live = Live(console=console, refresh_per_second=8, transient=True, get_renderable=self.table)
         self._running = False
 
     def handle(self, event: events.Event) -> None:
@@ -112,7 +112,8 @@ class LiveReporter:
 
         self._console.print(Text(text, style=style))
 
-    def _table(self) -> Table:
+    def table(self) -> Table:
+        """The running releases: what each does, for how long, and what it waits for."""
         from rich.table import Table
         from rich.text import Text
 

@@ -18,7 +18,9 @@ from tests import golden
 DEPLOYMENT = "apiVersion: apps/v1\nkind: Deployment\nspec:\n  replicas: {replicas}\n  template:\n    spec:\n      containers:\n      - image: web:{tag}\n"
 
 
-def release(name: str, *changes: Change, kind: ActionKind = ActionKind.UPGRADE, reason: str = "values changed") -> ReleasePlan:
+def release(
+    name: str, *changes: Change, kind: ActionKind = ActionKind.UPGRADE, reason: str = "values changed"
+) -> ReleasePlan:
     identity = ReleaseId("", "apps", name)
     return ReleasePlan(
         id=identity, owner=identity, release=Release(id=identity, chart=f"shop/{name}"), chart=f"shop/{name}",
@@ -27,7 +29,12 @@ def release(name: str, *changes: Change, kind: ActionKind = ActionKind.UPGRADE, 
 
 
 def update(name: str, before: str, after: str) -> Change:
-    return Change(ref=ObjectRef("apps/v1", "Deployment", "apps", name), kind=ChangeKind.UPDATE, before=before, after=after)
+    return Change(
+        ref=ObjectRef("apps/v1", "Deployment", "apps", name),
+        kind=ChangeKind.UPDATE,
+        before=before,
+        after=after,
+    )
 
 
 def plan(*releases: ReleasePlan) -> Plan:
@@ -35,9 +42,16 @@ def plan(*releases: ReleasePlan) -> Plan:
 
 
 SMALL = plan(
-    release("note", Change(ref=ObjectRef("v1", "ConfigMap", "apps", "a"), kind=ChangeKind.DELETE, before="a: 1\n")),
+    release(
+        "note", Change(ref=ObjectRef("v1", "ConfigMap", "apps", "a"), kind=ChangeKind.DELETE, before="a: 1\n")
+    ),
     release("web", update("web", DEPLOYMENT.format(replicas=1, tag=1), DEPLOYMENT.format(replicas=1, tag=2))),
-    release("db", Change(ref=ObjectRef("v1", "PersistentVolumeClaim", "apps", "d"), kind=ChangeKind.DELETE, before="a: 1\n")),
+    release(
+        "db",
+        Change(
+            ref=ObjectRef("v1", "PersistentVolumeClaim", "apps", "d"), kind=ChangeKind.DELETE, before="a: 1\n"
+        ),
+    ),
     release("kept", kind=ActionKind.KEEP),
 )
 
@@ -45,7 +59,11 @@ SMALL = plan(
 def test_the_biggest_risk_comes_first() -> None:
     text = markdown.render(SMALL)
     golden.check("ui/comment", text)
-    assert text.index("apps/db (shop/db)") < text.index("apps/web (shop/web)") < text.index("apps/note (shop/note)")
+    assert (
+        text.index("apps/db (shop/db)")
+        < text.index("apps/web (shop/web)")
+        < text.index("apps/note (shop/note)")
+    )
 
 
 @pytest.mark.parametrize("count", [8, 120])
