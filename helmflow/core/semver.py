@@ -9,18 +9,19 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from helmflow.core.go_json import go_quote
+from helmflow.core.lazy import pattern
 
 _PRE: Final = r"[0-9A-Za-z\-]+(?:\.[0-9A-Za-z\-]+)*"
-_LOOSE: Final = re.compile(rf"v?([0-9]+)(\.[0-9]+)?(\.[0-9]+)?(?:-({_PRE}))?(?:\+({_PRE}))?\Z")
+_LOOSE: Final = pattern(rf"v?([0-9]+)(\.[0-9]+)?(\.[0-9]+)?(?:-({_PRE}))?(?:\+({_PRE}))?\Z")
 _OPERATOR: Final = r"=||!=|>|<|>=|=>|<=|=<|~|~>|\^"
 _PART: Final = r"[0-9|xX*]+"
 _CV: Final = rf"v?({_PART})(\.{_PART})?(\.{_PART})?(-{_PRE})?(\+{_PRE})?"
 _CV_PLAIN: Final = rf"v?{_PART}(?:\.{_PART})?(?:\.{_PART})?(?:-{_PRE})?(?:\+{_PRE})?"
 _SPACE: Final = r"[\t\n\f\r ]"
-_CONSTRAINT: Final = re.compile(rf"{_SPACE}*({_OPERATOR}){_SPACE}*({_CV}){_SPACE}*\Z")
-_FIND: Final = re.compile(rf"(?:{_OPERATOR}){_SPACE}*{_CV_PLAIN}")
-_RANGE: Final = re.compile(rf"{_SPACE}*({_CV_PLAIN}){_SPACE}+-{_SPACE}+({_CV_PLAIN}){_SPACE}*")
-_VALID: Final = re.compile(
+_CONSTRAINT: Final = pattern(rf"{_SPACE}*({_OPERATOR}){_SPACE}*({_CV}){_SPACE}*\Z")
+_FIND: Final = pattern(rf"(?:{_OPERATOR}){_SPACE}*{_CV_PLAIN}")
+_RANGE: Final = pattern(rf"{_SPACE}*({_CV_PLAIN}){_SPACE}+-{_SPACE}+({_CV_PLAIN}){_SPACE}*")
+_VALID: Final = pattern(
     rf"(?:{_SPACE}*(?:{_OPERATOR}){_SPACE}*(?:{_CV_PLAIN}){_SPACE}*)"
     rf"(?:(?:{_SPACE}+|,{_SPACE}*)(?:{_OPERATOR}){_SPACE}*(?:{_CV_PLAIN}){_SPACE}*)*\Z"
 )
@@ -88,12 +89,14 @@ class Version:
 
     def with_prerelease(self, text: str) -> Version:
         """The same version with another prerelease. Raises SemverError."""
-        _check_prerelease(text)
+        if text:
+            _check_prerelease(text)
         return self._renamed(replace(self, prerelease=text))
 
     def with_metadata(self, text: str) -> Version:
         """The same version with other build metadata. Raises SemverError."""
-        _check_metadata(text)
+        if text:
+            _check_metadata(text)
         return self._renamed(replace(self, metadata=text))
 
     def _without_suffix(self, major: int, minor: int, patch: int) -> Version:
@@ -180,12 +183,12 @@ def _check_prerelease(text: str) -> None:
         if part.isascii() and part.isdigit():
             if len(part) > 1 and part[0] == "0":
                 raise SemverError("version segment starts with 0")
-        elif not re.fullmatch(r"[0-9A-Za-z\-]*", part):
+        elif not re.fullmatch(r"[0-9A-Za-z\-]+", part):
             raise SemverError("invalid prerelease string")
 
 
 def _check_metadata(text: str) -> None:
-    if not all(re.fullmatch(r"[0-9A-Za-z\-]*", part) for part in text.split(".")):
+    if not all(re.fullmatch(r"[0-9A-Za-z\-]+", part) for part in text.split(".")):
         raise SemverError("invalid metadata string")
 
 

@@ -8,14 +8,15 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, Final
 
 from helmflow.core.go_json import go_quote
+from helmflow.core.lazy import pattern
 from helmflow.core.limits import MAX_DATA_DEPTH
 from helmflow.core.toml import TomlError, key_text
 
-_BARE: Final = re.compile(r"[A-Za-z0-9_-]*")
-_WORD: Final = re.compile(r"[^\W\d_]+")
-_DATE: Final = re.compile(r"[0-9]{4}-[0-9:TtZz.+-]*(?:(?<=[0-9]{4}-[0-9]{2}-[0-9]{2}) [0-9][0-9:Zz.+-]*)?")
-_TIME: Final = re.compile(r"[0-9]{2}:[0-9:.]*")
-_MOMENT: Final = re.compile(
+_BARE: Final = pattern(r"[A-Za-z0-9_-]*")
+_WORD: Final = pattern(r"[^\W\d_]+")
+_DATE: Final = pattern(r"[0-9]{4}-[0-9:TtZz.+-]*(?:(?<=[0-9]{4}-[0-9]{2}-[0-9]{2}) [0-9][0-9:Zz.+-]*)?")
+_TIME: Final = pattern(r"[0-9]{2}:[0-9:.]*")
+_MOMENT: Final = pattern(
     r"(?:([0-9]{4})-([0-9]{2})-([0-9]{2}))?(?:(?:(?<=[0-9])[Tt ])?([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]+))?)?"
     r"([Zz]|[-+][0-9]{2}:[0-9]{2})?)?\Z"
 )
@@ -24,14 +25,18 @@ _PREFIXED: Final = {
     "o": ("octal", "01234567", 8),
     "b": ("binary", "01", 2),
 }
-_NUMBER: Final = re.compile(r"[-+]?[0-9_]+(\.[0-9_]*)?([eE][-+]?[0-9_]*)?")
+_NUMBER: Final = pattern(r"[-+]?[0-9_]+(\.[0-9_]*)?([eE][-+]?[0-9_]*)?")
 _ESCAPES: Final = {"b": "\b", "t": "\t", "n": "\n", "f": "\f", "r": "\r", "e": "\x1b", '"': '"', "\\": "\\"}
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)")
+_CONTROL: Final = pattern(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)")
 
 
 def read(text: str, integer: Callable[[int], Any], moment: Callable[[datetime, str], Any]) -> dict[str, Any]:
     """The document's table."""
-    return _Reader(text.removeprefix("\ufeff"), integer, moment).document()
+    reader = _Reader(text.removeprefix("\ufeff"), integer, moment)
+    try:
+        return reader.document()
+    except RecursionError:
+        raise reader.fail("exceeded max depth") from None
 
 
 class _Reader:
@@ -359,8 +364,8 @@ class _Reader:
     def number(self) -> Any:
         """An integer, float, date or time."""
         text = self.text
-        for pattern in (_DATE, _TIME):
-            found = pattern.match(text, self.at)
+        for form in (_DATE, _TIME):
+            found = form.match(text, self.at)
             if found is not None:
                 return self.date(found[0].rstrip(" "))
         sign = 1 if text[self.at] in "+-" else 0

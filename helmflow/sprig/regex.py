@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from helmflow.core.go_json import go_quote
+from helmflow.core.lazy import pattern
 from helmflow.core.limits import MIB
 from helmflow.gotemplate.functions import Function, FunctionError, function, table
 from helmflow.gotemplate.gotypes import NilStringSlice, StringSlice
@@ -35,6 +37,7 @@ class Regexp:
         parsed = parse(expression, _is_known_class)
         self.expression = expression
         self.names = parsed.names
+        self._nameless = parsed.nameless
         form = python_form(parsed)
         self._form = form
         self._python = re.compile(form.source, re.ASCII) if form else None
@@ -45,7 +48,7 @@ class Regexp:
         if self._python_will_do(text):
             assert self._python is not None
             return self._python.search(text) is not None
-        return self._engine().search(_bytes(text)) is not None
+        return self._engine().search(_bytes(_SURROGATE.sub("\ufffd", text))) is not None
 
     def find_all(self, text: str, limit: int) -> Iterator[Match]:
         """Matches from left to right, at most `limit` of them unless it is negative.
@@ -159,8 +162,10 @@ class Regexp:
                 return None if found is None else Match(*found.span(), (found[0], *found.groups()))
 
             return search, size, lambda at: 1 if at < size else 0
-        data = _bytes(text)
         engine = self._engine()
+        if _SURROGATE.search(text):
+            return _search_repaired(engine, text), len(text), lambda at: 1 if at < len(text) else 0
+        data = _bytes(text)
 
         def search_bytes(at: int) -> Match | None:
             found = engine.search(data, at)
@@ -173,7 +178,7 @@ class Regexp:
 
     def _cutter(self, text: str) -> Callable[[int, int], str]:
         """Part of the text between two of the searcher's places."""
-        if self._python_will_do(text):
+        if self._python_will_do(text) or _SURROGATE.search(text):
             return lambda start, end: text[start:end]
         data = _bytes(text)
         return lambda start, end: _text(data[start:end])
@@ -181,13 +186,31 @@ class Regexp:
     def _engine(self) -> Any:
         """The RE2 program, compiled when it is first needed."""
         if self._re2 is None:
-            self._re2 = _re2(self.expression)
+            self._re2 = _re2(self._nameless)
             if self._re2 is None:
                 raise RegexError(TOO_LARGE, self.expression)
         return self._re2
 
 
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_SURROGATE: Final = pattern("[\ud800-\udfff]")
+
+
+def _search_repaired(engine: Any, text: str) -> Callable[[int], Match | None]:
+    """Search in a text with invalid UTF-8, which Go reads as U+FFFD byte by byte; places are characters."""
+    characters = [("\ufffd" if "\ud800" <= char <= "\udfff" else char).encode("utf-8") for char in text]
+    data = b"".join(characters)
+    starts = [0, *itertools.accumulate(map(len, characters))]
+    places = {start: index for index, start in enumerate(starts)}
+
+    def search(at: int) -> Match | None:
+        found = engine.search(data, starts[at])
+        if found is None:
+            return None
+        spans = [found.span(index) for index in range(len(found.groups()) + 1)]
+        groups = (None if start < 0 else text[places[start] : places[end]] for start, end in spans)
+        return Match(places[spans[0][0]], places[spans[0][1]], tuple(groups))
+
+    return search
 
 
 def _bytes(text: str) -> bytes:
@@ -231,7 +254,7 @@ def _is_known_class(sequence: str) -> bool:
     return _re2(sequence) is not None
 
 
-_NAME: Final = re.compile(r"(\{)?(\w+)(?(1)\})")
+_NAME: Final = pattern(r"(\{)?(\w+)(?(1)\})")
 
 
 @functools.lru_cache(maxsize=1024)

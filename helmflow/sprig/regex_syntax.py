@@ -54,10 +54,13 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """A parsed expression: its tree and the names of its groups ("" for the whole and for nameless ones)."""
+    """A parsed expression: its tree, the names of its groups ("" for the whole and for nameless ones), and the
+    expression without these names, which Go may repeat and RE2 may not.
+    """
 
     tree: Node
     names: tuple[str, ...]
+    nameless: str
 
 
 def parse(expression: str, known_class: Callable[[str], bool]) -> Parsed:
@@ -66,7 +69,11 @@ def parse(expression: str, known_class: Callable[[str], bool]) -> Parsed:
     Raises RegexError.
     """
     parser = _Parser(expression, known_class)
-    return Parsed(parser.parse(), tuple(parser.names))
+    tree = parser.parse()
+    nameless = expression
+    for start, end in reversed(parser.named):
+        nameless = f"{nameless[:start]}({nameless[end:]}"
+    return Parsed(tree, tuple(parser.names), nameless)
 
 
 @dataclass(slots=True)
@@ -97,6 +104,7 @@ class _Parser:
         self.known_class = known_class
         self.flags = _Flags()
         self.names: list[str] = [""]
+        self.named: list[tuple[int, int]] = []
         self.items: list[Node] = []
         self.alternatives: list[Node] = []
         self.open: list[_Open] = []
@@ -219,9 +227,9 @@ class _Parser:
             name = _valid(text[named:end])
             if not re.fullmatch(r"[A-Za-z0-9_]+", name):
                 raise RegexError(INVALID_NAMED_CAPTURE, text[: end + 1])
-            if name in self.names:
-                raise RegexError("duplicate capture name", name)
             self.names.append(name)
+            start = len(self.whole) - len(text)
+            self.named.append((start, start + end + 1))
             self.push_group(len(self.names) - 1)
             return text[end + 1 :]
         found = re.compile(r"\(\?([imsU]*)(?:(-)([imsU]+))?([:)])").match(text)
@@ -251,7 +259,7 @@ class _Parser:
                 negated = True
             elif char not in "imsU":
                 return RegexError(INVALID_PERL, text[:at])
-        return RegexError(MISSING_PAREN, text)
+        return RegexError(INVALID_PERL, text)
 
     def backslash(self, text: str) -> str:
         """An escape outside a class."""

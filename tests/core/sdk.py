@@ -13,9 +13,9 @@ _MARK = "\n\x1e\n"
 
 
 def convert(function: str, values: list[Any]) -> list[str]:
-    """What the template function makes of each value (`fromYaml` as JSON); skips where the SDK is not installed."""
+    """What a template function (or `f (g`: one over another) makes of each value; skips where the SDK is not installed."""
     helm = pytest.importorskip("helm_python")
-    call = "toJson (fromYaml .)" if function == "fromYaml" else f"{function} ."
+    call = f"{function} .)" if "(" in function else f"{function} ."
     template = "{{ range .Values.v }}{{ " + call + ' }}{{ print "\\n\\x1e\\n" }}{{ end }}'
     with helm.Chart.load_archive(_archive({"templates/a.txt": template})) as chart:
         text: str = chart.render({"v": values})["c/templates/a.txt"]

@@ -274,7 +274,7 @@ _PIECES = (
 def _disagreements(rng: random.Random, count: int) -> int:
     texts = ["".join(rng.choice(_PIECES) for _ in range(rng.randrange(1, 9))) for _ in range(count)]
     wrong = 0
-    for text, expected in zip(texts, sdk.convert("fromYaml", texts), strict=True):
+    for text, expected in zip(texts, sdk.convert("toJson (fromYaml", texts), strict=True):
         try:
             value: Any = yaml_dialect.load(text, into="map[string]interface {}") or {}
         except YamlError as error:
