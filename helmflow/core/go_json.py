@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from helmflow.core.lazy import pattern
 from helmflow.core.limits import MAX_DATA_DEPTH
 
 
@@ -151,8 +152,8 @@ def _general(text: str) -> str:
 
 # ---- writing
 
-_SAFE: Final = re.compile(r"[\x00-\x1f\"\\\u2028\u2029\ud800-\udfff]")
-_SAFE_HTML: Final = re.compile(r"[\x00-\x1f\"\\<>&\u2028\u2029\ud800-\udfff]")
+_SAFE: Final = pattern(r"[\x00-\x1f\"\\\u2028\u2029\ud800-\udfff]")
+_SAFE_HTML: Final = pattern(r"[\x00-\x1f\"\\<>&\u2028\u2029\ud800-\udfff]")
 _ESCAPES: Final = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _floats: dict[float, str] = {}
 
@@ -321,7 +322,7 @@ def _refuse_constant(text: str) -> Any:
 
 
 _FAST: Final = json.JSONDecoder(parse_int=float, parse_constant=_refuse_constant)
-_RISKY: Final = re.compile(r"\\u[dD][89a-fA-F]|[0-9][eE]|[0-9]{300}|[\ud800-\udfff]")
+_RISKY: Final = pattern(r"\\u[dD][89a-fA-F]|[0-9][eE]|[0-9]{300}|[\ud800-\udfff]")
 
 
 def _read(text: str) -> Any:

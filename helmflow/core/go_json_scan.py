@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-import re
 from typing import Any, Final
 
+from helmflow.core.lazy import pattern
 from helmflow.core.limits import MAX_DATA_DEPTH
 
 _SPACE: Final = " \t\r\n"
-_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
-_HEX4: Final = re.compile(r"[0-9a-fA-F]{4}")
+_NUMBER: Final = pattern(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
+_HEX4: Final = pattern(r"[0-9a-fA-F]{4}")
 _SIMPLE: Final = {
     '"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t",
 }  # fmt: skip

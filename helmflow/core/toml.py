@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
 from helmflow.core.go_json import format_float, plain_value, rfc3339
+from helmflow.core.lazy import pattern
 from helmflow.core.limits import MAX_DATA_DEPTH
 
 
@@ -38,8 +38,8 @@ def loads(
     return read(text, integer, moment or (lambda value, kind: value))
 
 
-_BARE: Final = re.compile(r"[A-Za-z0-9_-]+\Z")
-_ESCAPED: Final = re.compile(r'["\\\x00-\x1f\x7f]')
+_BARE: Final = pattern(r"[A-Za-z0-9_-]+\Z")
+_ESCAPED: Final = pattern(r'["\\\x00-\x1f\x7f]')
 _ESCAPES: Final = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r"}
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, Final
+
+from helmflow.core.lazy import pattern
 
 # First characters that may make a scalar something else than text.
 HINTED: Final = frozenset("yYnNtTfFoO~+-0123456789.")
@@ -24,17 +25,17 @@ BOOLEANS_V1: Final[dict[str, bool]] = {
 }
 _WORDS_V2: Final[dict[str, Any]] = {**_WORDS_V3, **BOOLEANS_V1}
 
-_FLOAT: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
+_FLOAT: Final = pattern(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
 # What ParseFloat takes after a leading dot: underscores between digits, as in Go's own literals.
-_GO_FLOAT: Final = re.compile(r"\.[0-9](?:_?[0-9])*(?:[eE][-+]?[0-9](?:_?[0-9])*)?\Z")
-_BASE_60: Final = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?\Z")
+_GO_FLOAT: Final = pattern(r"\.[0-9](?:_?[0-9])*(?:[eE][-+]?[0-9](?:_?[0-9])*)?\Z")
+_BASE_60: Final = pattern(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?\Z")
 _INTEGERS: Final = (
-    (re.compile(r"[-+]?0[xX][0-9a-fA-F]+\Z"), 16),
-    (re.compile(r"[-+]?0[bB][01]+\Z"), 2),
-    (re.compile(r"[-+]?0[oO]?[0-7]+\Z"), 8),
-    (re.compile(r"[-+]?(?:0|[1-9][0-9]*)\Z"), 10),
+    (pattern(r"[-+]?0[xX][0-9a-fA-F]+\Z"), 16),
+    (pattern(r"[-+]?0[bB][01]+\Z"), 2),
+    (pattern(r"[-+]?0[oO]?[0-7]+\Z"), 8),
+    (pattern(r"[-+]?(?:0|[1-9][0-9]*)\Z"), 10),
 )
-_TIMESTAMP: Final = re.compile(
+_TIMESTAMP: Final = pattern(
     r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})"
     r"(?:(?:[Tt]([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})([.,][0-9]+)?(Z|[-+][0-9]{2}:[0-9]{2}))"
     r"| +([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})([.,][0-9]+)?)?\Z"
@@ -109,8 +110,8 @@ def parse_timestamp(text: str) -> datetime | None:
 def _number(text: str) -> Any:
     """An integer or float after underscores are dropped, else the text."""
     plain = text.replace("_", "")
-    for pattern, base in _INTEGERS:
-        if pattern.match(plain):
+    for form, base in _INTEGERS:
+        if form.match(plain):
             number = _integer(plain, base)
             if number is not None:
                 return number

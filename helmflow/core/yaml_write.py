@@ -19,6 +19,7 @@ from helmflow.core.go_json import (
     plain_value,
     rfc3339,
 )
+from helmflow.core.lazy import pattern
 from helmflow.core.limits import MAX_DATA_DEPTH
 from helmflow.core.yaml_scalars import BOOLEANS_V1, needs_quotes, resolve_v2, resolve_v3
 
@@ -27,12 +28,12 @@ _LONGEST_SIMPLE_KEY: Final = 128
 _MEMO_LIMIT: Final = 20_000
 
 # Characters go-yaml's emitter escapes: what its is_printable refuses (tab, C0, C1, BOM, noncharacters, astral).
-_SPECIAL: Final = re.compile(r"[^\n\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd]")
-_UNWRITABLE: Final = re.compile(
+_SPECIAL: Final = pattern(r"[^\n\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd]")
+_UNWRITABLE: Final = pattern(
     r"[\x7f-\x84\x86-\x9f\ufffe\uffff]"
 )  # raw in JSON, refused by go-yaml's reader
-_BREAKS: Final = re.compile("[\n\r\x85\u2028\u2029]")
-_PLAIN_SURE: Final = re.compile(r"[A-EG-MP-SU-XZa-eg-mp-su-xz_/$^(\\][A-Za-z0-9_./$()=+@\\-]*\Z")
+_BREAKS: Final = pattern("[\n\r\x85\u2028\u2029]")
+_PLAIN_SURE: Final = pattern(r"[A-EG-MP-SU-XZa-eg-mp-su-xz_/$^(\\][A-Za-z0-9_./$()=+@\\-]*\Z")
 _ESCAPES: Final = {
     "\0": "\\0", "\a": "\\a", "\b": "\\b", "\t": "\\t", "\n": "\\n", "\v": "\\v", "\f": "\\f", "\r": "\\r",
     "\x1b": "\\e", '"': '\\"', "\\": "\\\\", "\x85": "\\N", "\xa0": "\\_", "\u2028": "\\L", "\u2029": "\\P",
@@ -72,9 +73,9 @@ _sort_keys: dict[str, str] = {}
 # One past its end stands a value nested past the limit, as one that contains itself is.
 _pads: list[str] = [" " * width for width in range(2 * MAX_DATA_DEPTH)]
 _CYCLE: Final = "json: unsupported value: encountered a cycle via map[string]interface {}"
-_LONE: Final = re.compile("[\ud800-\udfff]")
-_NATURAL: Final = re.compile(r"[0-9]+|[^0-9]", re.DOTALL)
-_DIGIT_LETTER: Final = re.compile(r"[0-9][^\W\d_]|[^\x00-\x7f]")
+_LONE: Final = pattern("[\ud800-\udfff]")
+_NATURAL: Final = pattern(r"[0-9]+|[^0-9]", re.DOTALL)
+_DIGIT_LETTER: Final = pattern(r"[0-9][^\W\d_]|[^\x00-\x7f]")
 
 
 def natural_order(keys: Iterable[Any], *, letters_first: bool = False) -> list[Any]:

@@ -6,9 +6,10 @@ import re
 from typing import Final
 
 from helmflow.core.errors import TemplateError
+from helmflow.core.lazy import pattern
 from helmflow.core.source import SourceText, Span
 
-_NAMED: Final = re.compile(
+_NAMED: Final = pattern(
     r'^function "(?P<function>[^"]+)" not defined|^undefined variable "(?P<variable>[^"]+)"'
     r'|^unexpected (?:"(?P<quoted>[^"]+)"|<(?P<plain>[^>]+)>|(?P<keyword>\{\{\w+\}\})|bad character (?P<bad>\S+))'
     r'|^missing value for (?P<clause>\w+)|^bad number syntax: "(?P<number>[^"]+)"'

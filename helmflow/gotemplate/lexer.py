@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Iterator
 from typing import Any, Final
 
+from helmflow.core.lazy import pattern
 from helmflow.gotemplate.strconv import quote
 
 Token = tuple[str, str, int]
@@ -22,7 +23,7 @@ SPACES: Final = " \t\r\n"
 
 # One action: its trim marker and comment, or its body up to the closing delimiter. Braces outside of quotes never
 # belong to a well-formed action, so everything else is left to `action_tokens` to complain about.
-_ACTION: Final = re.compile(
+_ACTION: Final = pattern(
     r"""\{\{(-[ \t\r\n])?(?:
         (/\*(?:[^*]++|\*(?!/))*+\*/)([ \t\r\n]-)?\}\}
       | (?!/\*)((?:[^"`'{}]++|"(?:[^"\\\n]++|\\[^\n])*+"|`[^`]*+`|'(?:[^'\\\n]++|\\[^\n])*+')*+)\}\}
@@ -47,7 +48,7 @@ def left_trim(text: str, position: int) -> int:
     )
 
 
-_TOKEN: Final = re.compile(
+_TOKEN: Final = pattern(
     r"""(?P<space>[ \t\r\n]+)
       | (?P<field>\.[^\W]+)(?=[ \t\r\n.,|:()]|\Z|\}\})
       | (?P<identifier>[^\W\d]\w*)(?=[ \t\r\n.,|:()]|\Z|\}\})
@@ -60,7 +61,7 @@ _TOKEN: Final = re.compile(
     """,
     re.VERBOSE,
 )
-_NUMBER: Final = re.compile(
+_NUMBER: Final = pattern(
     r"[+-]?(?:0[xX][0-9a-fA-F_]*(?:\.[0-9a-fA-F_]*)?(?:[pP][+-]?[0-9_]*)?|0[oO][0-7_]*(?:\.[0-7_]*)?"
     r"|0[bB][01_]*(?:\.[01_]*)?|[0-9_]*(?:\.[0-9_]*)?(?:[eE][+-]?[0-9_]*)?)i?"
 )

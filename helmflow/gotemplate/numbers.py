@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
+from helmflow.core.lazy import pattern
 from helmflow.gotemplate.nodes import Number
 from helmflow.gotemplate.strconv import quote, unquote_char
 
 _INT64: Final = range(-(1 << 63), 1 << 63)
 _UINT64: Final = range(1 << 64)
-_INTEGER: Final = re.compile(
+_INTEGER: Final = pattern(
     r"([+-]?)(?:0[xX](?P<x>(?:_?[0-9a-fA-F])+)|0[oO]?(?P<o>(?:_?[0-7])+)|0[bB](?P<b>(?:_?[01])+)|(?P<d>0|[1-9](?:_?[0-9])*))"
 )
-_DECIMAL: Final = re.compile(
+_DECIMAL: Final = pattern(
     r"[+-]?(?:[0-9](?:_?[0-9])*(?:\.(?:[0-9](?:_?[0-9])*)?)?|\.[0-9](?:_?[0-9])*)(?:[eE][+-]?[0-9](?:_?[0-9])*)?"
 )
-_HEXADECIMAL: Final = re.compile(
+_HEXADECIMAL: Final = pattern(
     r"[+-]?0[xX]_?(?:[0-9a-fA-F](?:_?[0-9a-fA-F])*(?:\.(?:[0-9a-fA-F](?:_?[0-9a-fA-F])*)?)?|\.[0-9a-fA-F](?:_?[0-9a-fA-F])*)"
     r"[pP][+-]?[0-9](?:_?[0-9])*"
 )

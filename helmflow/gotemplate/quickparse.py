@@ -11,6 +11,7 @@ from collections.abc import Container
 from itertools import islice
 from typing import Any, Final
 
+from helmflow.core.lazy import pattern
 from helmflow.gotemplate.nodes import (
     Bool,
     Chain,
@@ -50,7 +51,7 @@ class Fragment:
         self.last = 0  # a node position as that of nodes; 0 for the closing delimiter
 
 
-_TOKEN: Final = re.compile(
+_TOKEN: Final = pattern(
     r"""[ \t\r\n]*(?:(?:\.[A-Za-z_]\w*)+|\$\w*(?:\.[A-Za-z_]\w*)*|[A-Za-z_]\w*|"(?:[^"\\\n]|\\.)*"|`[^`]*`"""
     r"""|[+-]?\d+(?:\.\d+)?(?![\w.+-])|:=|[|()=,.])|[ \t\r\n]+""",
     re.ASCII,

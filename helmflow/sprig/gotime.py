@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC as PYTHON_UTC
@@ -11,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final
 
 from helmflow.core.go_json import go_quote
+from helmflow.core.lazy import pattern
 from helmflow.gotemplate.functions import Function, FunctionError, table
 from helmflow.gotemplate.gotypes import GoObject, Int64
 from helmflow.sprig.time_layouts import MONTHS, WEEKDAYS, Civil, TimeError, format_time
@@ -300,8 +300,8 @@ def from_moment(value: datetime, kind: str) -> Time:
 _UNITS: Final = {
     "ns": 1, "us": 1000, "µs": 1000, "μs": 1000, "ms": 1_000_000, "s": SECOND, "m": MINUTE, "h": HOUR,
 }  # fmt: skip
-_TERM: Final = re.compile(r"([0-9]*)(?:\.([0-9]*))?")
-_UNIT: Final = re.compile(r"[^.0-9]+")
+_TERM: Final = pattern(r"([0-9]*)(?:\.([0-9]*))?")
+_UNIT: Final = pattern(r"[^.0-9]+")
 
 
 def parse_duration(text: str) -> int:

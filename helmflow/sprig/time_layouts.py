@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from helmflow.core.lazy import pattern
+
 if TYPE_CHECKING:
     from helmflow.sprig.gotime import Location, Time
 
@@ -16,7 +18,7 @@ MONTHS: Final = (
 )  # fmt: skip
 WEEKDAYS: Final = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 
-_CHUNK: Final = re.compile(
+_CHUNK: Final = pattern(
     r"January|Jan(?![a-z])|Monday|Mon(?![a-z])|MST|0[1-6]|002|15|1|2006|2|_2006|__2|_2|3|4|5|PM|pm"
     r"|[-Z]07(?:0000|:00:00|00|:00)?|[.,](?:0+|9+)(?![0-9])"
 )

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import posixpath
-import re
 import zlib
 from collections.abc import Iterator
 from typing import Final
 
 from helmflow.core.errors import ChartError
+from helmflow.core.lazy import pattern
 from helmflow.core.limits import MAX_CHART_BYTES, MAX_CHART_FILE_BYTES, MAX_CHART_MEMBERS
 from helmflow.helm.chart.model import ChartFile
 
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _BLOCK: Final = 512
-_DRIVE: Final = re.compile(r"[a-zA-Z]:/")
-_TEXT_BYTES: Final = re.compile(rb"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]")
+_DRIVE: Final = pattern(r"[a-zA-Z]:/")
+_TEXT_BYTES: Final = pattern(rb"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]")
 
 # what Go's content sniffing says, for the hint in an error text only
 _SIGNATURES: Final = (

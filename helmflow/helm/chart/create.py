@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Final
 
 from helmflow.core.errors import ChartError, Refusal
+from helmflow.core.lazy import pattern
 
 PLACEHOLDER: Final = b"<CHARTNAME>"
-_NAME: Final = re.compile(r"[a-zA-Z0-9._-]+")
+_NAME: Final = pattern(r"[a-zA-Z0-9._-]+")
 MAX_NAME: Final = 250  # Helm's: file names have to hold it
 # Every file of the scaffold; kept as NAME.txt so that nothing takes them for templates of ours.
 FILES: Final = (

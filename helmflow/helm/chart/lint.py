@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from typing import Any, Final
 from helmflow.core import semver, yaml_dialect, yaml_nodes
 from helmflow.core.errors import ChartError
 from helmflow.core.go_json import go_quote
+from helmflow.core.lazy import pattern
 from helmflow.helm.chart import archive, lint_documents, metadata
 from helmflow.helm.chart.capabilities import Capabilities
 from helmflow.helm.chart.load import load
@@ -269,9 +269,9 @@ def _declared(found: Metadata, _: dict[str, Any]) -> str | None:
     )
 
 
-_REQUEST_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?!//$)[^\x00-\x20\x7f]*")
-_EMAIL: Final = re.compile(r"[^\s@<>()\[\],;:\\\"]+@(?:[^\W_](?:[\w-]*[^\W_])?\.)+[^\W\d_]{1,63}")
-_URL: Final = re.compile(
+_REQUEST_URL: Final = pattern(r"[A-Za-z][A-Za-z0-9+.-]*:(?!//$)[^\x00-\x20\x7f]*")
+_EMAIL: Final = pattern(r"[^\s@<>()\[\],;:\\\"]+@(?:[^\W_](?:[\w-]*[^\W_])?\.)+[^\W\d_]{1,63}")
+_URL: Final = pattern(
     r"(?:(?:ftp|tcp|udp|wss?|https?)://)?(?:\S+(?::\S*)?@)?"
     r"(?:\[[0-9A-Fa-f:.]+\]|localhost|(?:\d{1,3}\.){3}\d{1,3}|(?<=//)[\w-]+|[\w-]+(?:\.[\w-]+)+)"
     r"(?::\d{1,5})?(?:[/?#][^\s]*)?"

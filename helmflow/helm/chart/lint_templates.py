@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 from typing import TYPE_CHECKING, Any, Final
 
 from helmflow.core.errors import HelmflowError
 from helmflow.core.go_json import go_quote
+from helmflow.core.lazy import pattern
 from helmflow.helm.chart import deprecated_apis, lint, lint_documents
 from helmflow.helm.chart.capabilities import Capabilities
 
@@ -113,9 +113,9 @@ def _list_annotations(document: Document) -> str | None:
     return None
 
 
-_SUBDOMAIN: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
-_LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
-_LABEL_1035: Final = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
+_SUBDOMAIN: Final = pattern(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_LABEL: Final = pattern(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_LABEL_1035: Final = pattern(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 _RULES: Final = {
     "service": (
         _LABEL_1035, 63,

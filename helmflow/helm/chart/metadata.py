@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, NoReturn
 
 from helmflow.core import go_json, semver, yaml_dialect
 from helmflow.core.errors import ChartError
+from helmflow.core.lazy import pattern
 from helmflow.helm.chart.model import Dependency, Lock, Maintainer, Metadata
 
 _Fields = Mapping[str, tuple[str, str]]
@@ -56,7 +56,7 @@ _STRUCTS: Mapping[str, tuple[_Fields, Callable[..., Any]]] = {
     "v2.Lock": (_LOCK, Lock),
 }
 _SANITISED = ("name", "description", "home", "icon", "condition", "tags", "app_version", "kube_version")
-_ALIAS = re.compile(r"[a-zA-Z0-9_-]+")
+_ALIAS = pattern(r"[a-zA-Z0-9_-]+")
 
 
 def read_metadata(text: bytes, *, source: str, onto: Metadata | None = None) -> Metadata:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
+
+from helmflow.core.lazy import pattern
 
 
 class ReleaseStatus(StrEnum):
@@ -129,7 +130,7 @@ def go_time(when: datetime) -> str:
     return f"{utc:%Y-%m-%dT%H:%M:%S}{fraction}Z"
 
 
-_TIME = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)")
+_TIME = pattern(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)")
 
 
 def parse_time(text: str) -> datetime | None:

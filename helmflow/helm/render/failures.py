@@ -6,13 +6,14 @@ import re
 from typing import Final
 
 from helmflow.core.errors import TemplateError
+from helmflow.core.lazy import pattern
 from helmflow.core.source import Span
 from helmflow.gotemplate.errors import ExecError, ParseError
 from helmflow.helm.chart.behaviour import HELM_4, Behaviour
 from helmflow.helm.render.functions import FAILURE_END, FAILURE_START
 from helmflow.helm.render.unread import old_name_hint
 
-_FAILURE: Final = re.compile(f"{FAILURE_START}(.*){FAILURE_END}", re.DOTALL)
+_FAILURE: Final = pattern(f"{FAILURE_START}(.*){FAILURE_END}", re.DOTALL)
 _PREFIX: Final = "template: "
 
 
@@ -43,10 +44,10 @@ def exec_failure(error: ExecError, behaviour: Behaviour = HELM_4) -> TemplateErr
     )
 
 
-_NIL: Final = re.compile(r"at <([^<>]*)>: nil pointer evaluating interface \{\}\.([A-Za-z0-9_]+)")
+_NIL: Final = pattern(r"at <([^<>]*)>: nil pointer evaluating interface \{\}\.([A-Za-z0-9_]+)")
 
 
-_NO_MAP: Final = re.compile(r"at <([^<>]*)>: can't evaluate field ([A-Za-z0-9_]+) in type interface \{\}")
+_NO_MAP: Final = pattern(r"at <([^<>]*)>: can't evaluate field ([A-Za-z0-9_]+) in type interface \{\}")
 _VALUES: Final = "the chart asks for it: set it in the values of the release"
 
 

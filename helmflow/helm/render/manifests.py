@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -10,6 +9,7 @@ from typing import Any, Final
 from helmflow.core import yaml_dialect
 from helmflow.core.errors import ChartError, Mistake
 from helmflow.core.ids import ObjectRef
+from helmflow.core.lazy import pattern
 from helmflow.helm.chart.behaviour import HELM_4, Behaviour
 from helmflow.helm.chart.ignore import compile_pattern
 from helmflow.helm.chart.model import CrdFile
@@ -179,16 +179,16 @@ def only(shown: str, patterns: Iterable[str]) -> str:
     """
     documents = split(shown)
     found: list[str] = []
-    for pattern in patterns:
-        matches = compile_pattern(pattern)
+    for wanted in patterns:
+        matches = compile_pattern(wanted)
         chosen = [text for text in documents if (source := _SOURCE.search(text)) and matches(source[1])]
         if not chosen:
-            raise ChartError(f"could not find template {pattern} in chart", error_id="chart.no-such-template")
+            raise ChartError(f"could not find template {wanted} in chart", error_id="chart.no-such-template")
         found += chosen
     return "".join(f"---\n{text}\n" for text in found)
 
 
-_SOURCE: Final = re.compile("# Source: [^/]+/(.+)")
+_SOURCE: Final = pattern("# Source: [^/]+/(.+)")
 
 
 def stream(manifests: Iterable[Manifest]) -> str:

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from helmflow.core.errors import Mistake
+from helmflow.core.lazy import pattern
 from helmflow.helm.chart.model import Chart
 
-_ACTION: Final = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
-_WORD: Final = re.compile(r"[A-Za-z0-9_-]+")
-_REFERENCE: Final = re.compile(r"\.Values((?:\.[A-Za-z0-9_]+)*)")
+_ACTION: Final = pattern(r"\{\{(.*?)\}\}", re.DOTALL)
+_WORD: Final = pattern(r"[A-Za-z0-9_-]+")
+_REFERENCE: Final = pattern(r"\.Values((?:\.[A-Za-z0-9_]+)*)")
 # In an action with one of these words, or that assigns or ranges, a table may be read as a whole.
-_WHOLE: Final = re.compile(
+_WHOLE: Final = pattern(
     r":=|\brange\b|\btpl\b|\bto[A-Z]\w*|\bmerge|\bmustMerge|\bdeepCopy\b|\b(?:keys|values|pick|omit|dig|get|index|pluck"
     r"|quote|squote|print|printf|println|join|concat|append|list|tuple|set|hasKey)\b"
 )
@@ -25,7 +26,7 @@ _OLD_NAMES: Final = {
     ".Chart.Engine": "Helm has one engine now: remove it",
     ".Chart.TillerVersion": "use kubeVersion in Chart.yaml",
 }
-_OLD_NAME: Final = re.compile("(" + "|".join(map(re.escape, _OLD_NAMES)) + r")\b")
+_OLD_NAME: Final = pattern("(" + "|".join(map(re.escape, _OLD_NAMES)) + r")\b")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 from helmflow.core.errors import ConfigError
 from helmflow.core.go_json import JsonError, go_quote
 from helmflow.core.go_json_scan import scan_prefix
+from helmflow.core.lazy import pattern
 from helmflow.gotemplate.gotypes import Int64
 
 Kind = Literal["set", "set-string", "set-json", "set-file", "set-literal"]
@@ -16,7 +17,7 @@ Kind = Literal["set", "set-string", "set-json", "set-file", "set-literal"]
 MAX_INDEX: Final = 65536
 MAX_NESTED_NAME_LEVEL: Final = 30
 
-_INTEGER: Final = re.compile(r"[-+]?[0-9]+\Z")
+_INTEGER: Final = pattern(r"[-+]?[0-9]+\Z")
 _INT64: Final = 1 << 63
 
 
