@@ -144,7 +144,7 @@ def _values(request: _Request, kept: Kept) -> dict[str, Any]:
 
         for kind in ("set-json", "set", "set-string", "set-file", "set-literal"):
             for expression in request.all(kind):
-                strvals.parse(expression, kind=kind, into=values)
+                values = strvals.apply(values, expression, kind=kind, read_file=_text)
     return values
 
 
@@ -155,6 +155,10 @@ def _read(name: str) -> bytes:
         raise ConfigError(
             f"cannot read the values file {name}: {cause.strerror}", error_id="values.missing-file"
         ) from cause
+
+
+def _text(name: str) -> str:
+    return _read(name).decode("utf-8", "surrogateescape")
 
 
 def _chart_path(source: str, request: _Request) -> Path:

@@ -136,7 +136,7 @@ def assign(values: Values, assignment: Assignment, base_dir: Path) -> Values:
         return read_text(files.under(base_dir, path))
 
     try:
-        return strvals.parse(assignment.expression, kind=assignment.kind, into=values, read_file=read_file)
+        return strvals.apply(values, assignment.expression, kind=assignment.kind, read_file=read_file)
     except ConfigError as error:
         raise ConfigError(
             f"{assignment.source}: {error.message}", error_id=error.error_id, hint=error.hint

@@ -45,6 +45,24 @@ def parse(
     return data
 
 
+def apply(
+    values: dict[str, Any], expression: str, *, kind: Kind, read_file: Callable[[str], str] | None = None
+) -> dict[str, Any]:
+    """`values` with one flag of a command line applied; beside `parse`, --set-json takes a whole JSON object."""
+    if kind == "set-json" and expression.lstrip().startswith("{"):
+        from helmflow.core import go_json
+        from helmflow.helm.chart.load import merge_maps
+
+        try:
+            given = go_json.loads(expression, into="map[string]interface {}")
+        except ValueError as cause:
+            raise ConfigError(
+                f"failed parsing --set-json data JSON: {expression}", error_id="values.set-syntax"
+            ) from cause
+        return merge_maps(values, given)
+    return parse(expression, kind=kind, into=values, read_file=read_file)
+
+
 def _reader(kind: Kind, read_file: Callable[[str], str] | None) -> Callable[[str], Any]:
     """How a value's text becomes a value."""
     if kind == "set":
