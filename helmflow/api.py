@@ -30,8 +30,9 @@ def render_text(template: str, values: Mapping[str, Any], name: str = "template"
     A missing key gives nothing. Raises TemplateError with Helm's text.
     """
     from helmflow.helm.render.engine import render_template
+    from helmflow.helm.values.coalesce import Values
 
-    return render_template(template, _floats(values), name)
+    return render_template(template, Values(_floats(values)), name)
 
 
 def load_chart(path: str | Path) -> Chart:

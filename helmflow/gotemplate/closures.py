@@ -449,7 +449,28 @@ class _Compiler:
             except Refused as error:
                 return _failing(node, str(error), None)
         evaluate, knowledge = self._operand(node)
+        if knowledge == INTERFACE and self.missing == "zero" and not rules.takes_anything(parameter):
+            evaluate, knowledge = self._exact_nil(node, evaluate)
         return self._checked(evaluate, knowledge, parameter, node)
+
+    def _exact_nil(self, node: nodes.Node, evaluate: Expression) -> Known:
+        """The same, but INVALID for a field of nothing, which is no nil interface."""
+        if isinstance(node, nodes.Chain):
+            receiver, knowledge = self._operand(node.node)
+            return _careful_chain(rules.last_visited(node), receiver, knowledge, node.names), MIXED
+        if isinstance(node, nodes.Field):
+            careful = _careful_chain(node, _dot, self.dot, node.names)
+        elif isinstance(node, nodes.Variable) and len(node.names) > 1:
+            receiver, knowledge = self._variable(node)
+            careful = _careful_chain(node, receiver, knowledge, node.names[1:])
+        else:
+            return evaluate, INTERFACE
+
+        def exact(d: Any, v: Frame) -> Any:
+            value = evaluate(d, v)
+            return careful(d, v) if value is None else value
+
+        return exact, MIXED
 
     def _checked(
         self, evaluate: Expression, knowledge: str, parameter: str, blamed: nodes.Node
@@ -660,6 +681,16 @@ def _field_chain(
         return value
 
     return many
+
+
+def _careful_chain(
+    node: nodes.Node, receiver: Expression, knowledge: str, names: tuple[str, ...]
+) -> Expression:
+    def careful(d: Any, v: Frame) -> Any:
+        value, known = runtime.chain(receiver(d, v), names, knowledge, node, "zero")
+        return INVALID if value is None and known == UNKNOWN else value
+
+    return careful
 
 
 def _logic(stops_at: bool, operands: list[Expression], final: Expression | None) -> Expression:

@@ -9,7 +9,6 @@ from functools import cache
 from hashlib import blake2b
 from importlib.util import MAGIC_NUMBER
 from pathlib import Path
-from types import CodeType
 from typing import Any, Final, Protocol
 from zlib import crc32
 
@@ -30,8 +29,9 @@ class ProgramCache(Protocol):
         """Keep it if possible; a cache that cannot keep things says nothing."""
 
 
-# One template: whether its body is blank, and its code if it has any. One text: its own template and its defines.
-StoredTree = tuple[bool, CodeType | None]
+# One template: whether its body is blank, and its code, read when it first runs. One text: its own template and its
+# defines.
+StoredTree = tuple[bool, bytes]
 StoredText = tuple[StoredTree, dict[str, StoredTree]]
 
 

@@ -14,6 +14,7 @@ from helmflow.gotemplate.gotypes import (
     Int32,
     Int64,
     NamedMap,
+    NilMap,
     Uint,
     Uint8,
     Uint16,
@@ -99,7 +100,7 @@ def nil_of(parameter: str) -> Any:
     """What a function gets for nil: an empty list or map where its parameter is one."""
     if parameter.startswith("[]") and parameter != "[]byte":
         return []
-    return {} if parameter.startswith("map[") else b"" if parameter == "[]byte" else None
+    return NilMap() if parameter.startswith("map[") else b"" if parameter == "[]byte" else None
 
 
 def accepts(value: Any, parameter: str) -> bool:

@@ -13,9 +13,11 @@ from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, Final
 
 from helmflow.core.errors import TemplateError
+from helmflow.core.lazy import pattern
 from helmflow.core.limits import MAX_TEMPLATE_TEXT_BYTES
 from helmflow.gotemplate import builtins, nodes, rules, runtime
 from helmflow.gotemplate.functions import Function, FunctionError
+from helmflow.gotemplate.gotypes import NilMap
 from helmflow.gotemplate.printf import TOO_LONG, bounded, format_value, joined, sprintf
 from helmflow.gotemplate.rules import INTERFACE, MIXED, UNKNOWN, Refused
 from helmflow.gotemplate.runtime import Fault
@@ -169,6 +171,7 @@ class _Generator:
         self.loops_seen = ""
         self.varying = ""
         self.containers: dict[str, str] = {}
+        self.absent = "None"  # what a field of nothing is; INVALID where that is no nil interface
 
     def generate(self) -> tuple[str, dict[int, _Place]]:
         """The source, and the place of each line that can fail."""
@@ -421,13 +424,14 @@ class _Generator:
         return self._operand(first)
 
     def _operand(self, node: nodes.Node) -> Known:
+        absent, self.absent = self.absent, "None"
         if isinstance(node, nodes.Field):
-            return self._fields(node, self.dot, node.names)
+            return self._fields(node, self.dot, node.names, absent)
         if isinstance(node, nodes.Variable):
             receiver = self._variable(node)
             if len(node.names) == 1 or receiver[0][0] == "\n":
                 return receiver
-            return self._fields(node, receiver, node.names[1:])
+            return self._fields(node, receiver, node.names[1:], absent)
         if isinstance(node, nodes.Pipe):
             source, knowledge = self.pipe(node)
             return f"({source})", knowledge
@@ -437,7 +441,7 @@ class _Generator:
         if isinstance(node, nodes.Chain):
             source, knowledge = self._operand(node.node)
             name = self._temporary()
-            chain, known = self._fields(rules.last_visited(node), (name, knowledge), node.names)
+            chain, known = self._fields(rules.last_visited(node), (name, knowledge), node.names, absent)
             return f"({chain} if ({name} := {source}) is {name} else None)", known
         if isinstance(node, nodes.Dot):
             return self.dot
@@ -455,14 +459,16 @@ class _Generator:
             return self._fail(node, f"undefined variable: {node.names[0]}", None)
         return f"v{found.slot}", found.knowledge
 
-    def _fields(self, node: nodes.Node, receiver: Known, names: tuple[str, ...]) -> Known:
+    def _fields(
+        self, node: nodes.Node, receiver: Known, names: tuple[str, ...], absent: str = "None"
+    ) -> Known:
         name, knowledge = receiver
         place = _Place(self.base, "field", node, name, names, knowledge)
         place.container = self.containers.get(name, "")
         mark = self._mark(place)
         chain = f"{mark}{name}" + "".join(f".get({each!r})" for each in names)
         if knowledge == UNKNOWN:
-            return f"(None if {name} is None else {chain})", INTERFACE
+            return f"({absent} if {name} is None else {chain})", INTERFACE
         return chain, INTERFACE
 
     # -- calls --------------------------------------------------------------------------------------------------
@@ -523,7 +529,11 @@ class _Generator:
                 return _literal(rules.constant(node, parameter))
             except Refused as error:
                 return self._fail(node, str(error), None)
-        return self._checked(self._operand(node), parameter, rules.last_visited(node))
+        if not rules.takes_anything(parameter):
+            self.absent = "INVALID"
+        operand = self._operand(node)
+        self.absent = "None"
+        return self._checked(operand, parameter, rules.last_visited(node))
 
     def _checked(self, operand: Known, parameter: str, blamed: nodes.Node) -> Known:
         source, knowledge = operand
@@ -566,7 +576,7 @@ class _Generator:
         )
 
 
-_SIMPLE: Final = re.compile(r"[dtv]\d+|None|True|False|-?\d+(\.\d+)?|'[^'\\]*'")
+_SIMPLE: Final = pattern(r"[dtv]\d+|None|True|False|-?\d+(\.\d+)?|'[^'\\]*'")
 
 
 def _simple(source: str) -> bool:
@@ -584,8 +594,10 @@ def _literal(value: Any) -> Known:
             return f"Int64({value!r})", name
     if value is None:
         return "None", UNKNOWN
-    if value == [] or value == {}:
-        return repr(value), UNKNOWN
+    if value == []:
+        return "[]", UNKNOWN
+    if isinstance(value, NilMap):
+        return "NilMap()", UNKNOWN
     if isinstance(value, int):
         return f"{type(value).__name__}({int(value)})", UNKNOWN
     raise Unsupported
@@ -692,7 +704,7 @@ _SHORTCUTS: Final[dict[str, tuple[tuple[tuple[str, ...], bool], _Shortcut]]] = {
     "nindent": ((("int", "string"), False), _make_indent("newline")),
 }
 
-_VERB: Final = re.compile(r"%(.)", re.DOTALL)
+_VERB: Final = pattern(r"%(.)", re.DOTALL)
 
 
 def _make_printf(generator: _Generator, operands: list[Known], command: nodes.Node) -> str | None:
@@ -802,6 +814,8 @@ def _invoke(receiver: Any, name: str, knowledge: str, given: tuple[Any, ...], kn
 _HELPERS: Final[dict[str, Any]] = {
     "FAILURES": (FunctionError, TemplateError, Refused, AttributeError, LookupError, TypeError),
     **{kind.__name__: kind for kind in rules.NUMBER_CLASSES},
+    "INVALID": INVALID,
+    "NilMap": NilMap,
     "bounded": bounded,
     "checked": rules.checked,
     "differ": _differ,

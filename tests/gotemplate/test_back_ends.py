@@ -184,6 +184,18 @@ def test_both_back_ends_do_the_same_at_length() -> None:
             "{{range .l}}{{.x}}{{end}}",
             'template: t:1:14: executing "t" at <.x>: can\'t evaluate field x in type interface {}',
         ),
+        (
+            "{{trunc 3 (.nil).x}}",
+            'template: t:1:11: executing "t" at <.nil>: invalid value; expected string',
+        ),
+        (
+            "{{trunc 3 .nil}}",
+            'template: t:1:10: executing "t" at <.nil>: wrong type for value; expected string; got interface {}',
+        ),
+        (
+            "{{$x := .nil}}{{trunc 3 $x.y}}",
+            'template: t:1:26: executing "t" at <$x.y>: invalid value; expected string',
+        ),
         ("{{range or .e .n}}{{end}}", 'template: t:1:14: executing "t" at <.n>: range can\'t iterate over 3'),
     ],
 )

@@ -92,9 +92,9 @@ class Run:
     def calls(self) -> dict[str, Callable[..., Any]]:
         """The bodies that belong to this render."""
         static = static_functions(self.behaviour)
-        noted = {name: partial(self._noted, name, static[name].call) for name in random_names(self.behaviour)}
+        note = self._noted
         return {
-            **noted,
+            **{name: partial(note, name, static[name].call) for name in random_names(self.behaviour)},
             "include": self.include,
             "tpl": self.tpl,
             "required": self._required,
@@ -110,7 +110,8 @@ class Run:
 
     def include(self, name: str, data: Any) -> str:
         """The output of a named template."""
-        template = self.templates.templates.get(name)
+        templates = self.templates
+        template = templates.templates.get(name)
         if template is None:
             raise FunctionError(
                 f'template: no template {go_json.go_quote(name)} associated with template "{ROOT_NAME}"'
@@ -123,7 +124,7 @@ class Run:
             )
         depths[name] = depth + 1
         try:
-            return self.templates.run(template, data)
+            return templates.run(template, data)
         finally:
             depths[name] = depth
 
@@ -283,6 +284,7 @@ def to_toml(value: Any) -> str:
     """TOML, or what went wrong."""
     from helmflow.core import toml
 
+    _refuse_nil(value)
     try:
         return toml.dumps(value)
     except ValueError as error:
@@ -294,7 +296,13 @@ def must_to_toml(value: Any) -> str:
     """TOML."""
     from helmflow.core import toml
 
+    _refuse_nil(value)
     return _raising(lambda: toml.dumps(value))
+
+
+def _refuse_nil(value: Any) -> None:
+    if value is None:
+        raise FunctionError("reflect: call of reflect.Value.Type on zero Value")
 
 
 @function("fromToml", "string", returns="map[string]any")
