@@ -14,8 +14,6 @@ _ID = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*(?:\.[a-z][a-z0-9]*(?:-[a-z0-9]+
 _FILES = frozenset(
     {"crt", "csv", "db", "json", "lock", "log", "md", "pid", "tgz", "tpl", "txt", "yaml", "yml"}
 )
-# Written where an error is looked at, made by nothing: ids that a provider from outside may raise.
-COMPARED = frozenset({"remote.not-found", "remote.missing-ref"})
 
 
 @cache
@@ -33,7 +31,7 @@ def used() -> dict[str, str]:
     families = {text.partition(".")[0] for text in found}
     for path, tree in trees.items():
         for node in ast.walk(tree):
-            if _is_id(node, families) and node.value not in COMPARED:
+            if _is_id(node, families):
                 found.setdefault(node.value, _place(path, node))
     return found
 

@@ -103,7 +103,13 @@ class TemplateError(HelmflowError):
 
 
 class ChartError(HelmflowError):
-    """A chart, archive, repository index, registry or signature is missing, broken or refused."""
+    """A chart, archive, repository index, registry or signature is missing, broken or refused.
+
+    `str(error)` is Helm's own text, without the place.
+    """
+
+    def __str__(self) -> str:
+        return self.message
 
 
 class ClusterError(HelmflowError):
