@@ -26,6 +26,8 @@ from helmflow.core.yaml_scalars import BOOLEANS_V1, needs_quotes, resolve_v2, re
 _WIDTH: Final = 80
 _LONGEST_SIMPLE_KEY: Final = 128
 _MEMO_LIMIT: Final = 20_000
+_ORDERS_LIMIT: Final = 4_000
+_LONGEST_ORDER: Final = 100
 
 # Characters go-yaml's emitter escapes: what its is_printable refuses (tab, C0, C1, BOM, noncharacters, astral).
 _SPECIAL: Final = pattern(r"[^\n\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd]")
@@ -70,6 +72,7 @@ _texts: dict[str, str] = {}  # string -> its one-line form, "" for what needs a 
 _key_texts: dict[str, str] = {}  # key -> its text in a simple key, "" for an explicit one
 _floats: dict[float, str] = {}
 _sort_keys: dict[str, str] = {}
+_orders: dict[tuple[bool, tuple[Any, ...]], list[Any]] = {}  # keys as they come -> keys in order
 # One past its end stands a value nested past the limit, as one that contains itself is.
 _pads: list[str] = [" " * width for width in range(2 * MAX_DATA_DEPTH)]
 _CYCLE: Final = "json: unsupported value: encountered a cycle via map[string]interface {}"
@@ -81,12 +84,23 @@ _DIGIT_LETTER: Final = pattern(r"[0-9][^\W\d_]|[^\x00-\x7f]")
 def natural_order(keys: Iterable[Any], *, letters_first: bool = False) -> list[Any]:
     """go-yaml's key order: runs of digits by number, other signs before letters.
 
-    v3 puts letters first right after a digit (`letters_first`); v2 never does.
+    v3 puts letters first right after a digit (`letters_first`); v2 never does. The list is shared: not to be changed.
     """
-    listed = list(keys)
+    listed = tuple(keys)
+    if not 1 < len(listed) <= _LONGEST_ORDER:
+        return _in_order(listed, letters_first=letters_first)
+    known = _orders.get((letters_first, listed))
+    if known is None:
+        if len(_orders) > _ORDERS_LIMIT:
+            _orders.clear()
+        known = _orders[letters_first, listed] = _in_order(listed, letters_first=letters_first)
+    return known
+
+
+def _in_order(listed: tuple[Any, ...], *, letters_first: bool) -> list[Any]:
+    joined = "".join(listed)  # TypeError where a key is no text
     if len(listed) < 2:
-        return listed
-    joined = "".join(listed)
+        return list(listed)
     if joined.isalpha() and joined.isascii():
         return sorted(listed)
     if letters_first or not _DIGIT_LETTER.search("\n".join(listed)):

@@ -84,6 +84,13 @@ def _index(item: Any, *indexes: Any) -> Any:
     if item is None:
         raise FunctionError("index of untyped nil")
     for index in indexes:
+        kind, index_kind = type(item), type(index)
+        if kind is list and index_kind is int and 0 <= index < len(item):  # the common cases first
+            item = item[index]
+            continue
+        if kind is dict and index_kind is str:
+            item = item.get(index)
+            continue
         if item is None:
             raise FunctionError("index of nil pointer")
         if isinstance(item, dict):

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Final
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Behaviour:
-    """One line of Helm. The rules that both share are nowhere here."""
+    """One line of Helm, of which there is one object each. The rules that both share are nowhere here."""
 
     major: int
     cleans_default_nulls: bool  # a null in values.yaml never reaches templates

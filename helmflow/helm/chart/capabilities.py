@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 from helmflow.core.errors import ChartError
+from helmflow.core.lazy import pattern
 
 HELM_VERSION: Final = "v4.2"
 GO_VERSION: Final = "go1.26.6"
@@ -42,7 +43,7 @@ DEFAULT_API_VERSIONS: Final[tuple[str, ...]] = (
 )
 
 
-_VERSION: Final = re.compile(r"\s*v?(\d+(?:\.\d+)*)", re.ASCII)
+_VERSION: Final = pattern(r"\s*v?(\d+(?:\.\d+)*)", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,11 @@ class Capabilities:
     kube_version: str = DEFAULT_KUBE_VERSION
     api_versions: tuple[str, ...] = DEFAULT_API_VERSIONS
     normalised: str = DEFAULT_KUBE_VERSION
+
+    @cached_property
+    def memo(self) -> dict[str, Any]:
+        """What other layers made of this object; lives as long as it does."""
+        return {}
 
     @cached_property
     def api_version_set(self) -> frozenset[str]:
@@ -80,6 +86,9 @@ class Capabilities:
     def of_cluster(cls, git_version: str, api_versions: tuple[str, ...]) -> Capabilities:
         """What a cluster reports: constraints see its version as it is, vendor suffix included."""
         return cls(git_version, api_versions, git_version)
+
+
+DEFAULT_CAPABILITIES: Final = Capabilities()
 
 
 def _numbers(text: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, ClassVar
 
 from helmflow.gotemplate.functions import Function, table
@@ -104,10 +103,13 @@ class CapabilitiesObject(GoObject):
     )
 
 
-@lru_cache(maxsize=16)
 def capabilities_object(capabilities: Capabilities) -> CapabilitiesObject:
     """.Capabilities; nothing in it can be changed, so renders share it."""
-    return CapabilitiesObject(capabilities)
+    known = capabilities.memo.get("templates")
+    if known is None:
+        known = capabilities.memo["templates"] = CapabilitiesObject(capabilities)
+    found: CapabilitiesObject = known
+    return found
 
 
 class NoAnnotations(StringMap):

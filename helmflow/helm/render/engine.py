@@ -16,7 +16,7 @@ from helmflow.gotemplate.program_cache import ProgramCache
 from helmflow.gotemplate.templates import TemplateSet
 from helmflow.helm.chart import dependencies
 from helmflow.helm.chart.behaviour import Behaviour, behaviour
-from helmflow.helm.chart.capabilities import Capabilities
+from helmflow.helm.chart.capabilities import DEFAULT_CAPABILITIES, Capabilities
 from helmflow.helm.chart.model import Chart, ChartFile
 from helmflow.helm.render import context, failures, manifests, postrender, unread
 from helmflow.helm.render.files import Files
@@ -40,7 +40,7 @@ class RenderOptions:
     namespace: str = "default"
     revision: int = 1
     is_upgrade: bool = False
-    capabilities: Capabilities = field(default_factory=Capabilities)
+    capabilities: Capabilities = DEFAULT_CAPABILITIES
     lookup: Lookup | None = None
     strict: bool = False
     helm_version: int = 4
@@ -207,7 +207,7 @@ def render_files(
             text = templates.execute(path, dot)
         except ExecError as error:
             raise failures.exec_failure(error, run.behaviour) from error
-        if NO_VALUE in text:
+        if _has_no_value(text):
             text = text.replace(NO_VALUE, "")
         size += len(text)
         if size > MAX_TEMPLATE_OUTPUT_BYTES:
@@ -217,6 +217,21 @@ def render_files(
             )
         files[path] = text
     return files
+
+
+_LOOKS: Final = 64
+
+
+def _has_no_value(text: str) -> bool:
+    """`NO_VALUE in text`, faster on long texts: single characters are found many times faster, and "<" is rare."""
+    at = text.find("<")
+    for _ in range(_LOOKS):
+        if at < 0:
+            return False
+        if text.startswith(NO_VALUE, at):
+            return True
+        at = text.find("<", at + 1)
+    return at >= 0 and text.find(NO_VALUE, at) >= 0
 
 
 def _run(options: RenderOptions) -> Run:
