@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 
@@ -27,6 +28,24 @@ class Function:
     variadic: bool = False
     returns: str = "any"
     random: bool = False
+
+
+class Late:
+    """The body of a function in a module's FUNCTIONS, imported when it is first needed."""
+
+    __slots__ = ("module", "name")
+
+    def __init__(self, module: str, name: str) -> None:
+        self.module = module
+        self.name = name
+
+    def body(self) -> Callable[..., Any]:
+        """The function itself, for whom calls it often."""
+        found: Function = import_module(self.module).FUNCTIONS[self.name]
+        return found.call
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self.body()(*arguments)
 
 
 def function(

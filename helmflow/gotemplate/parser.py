@@ -6,7 +6,7 @@ Undefined functions and variables are refused here, with Go's texts and Go's lin
 from __future__ import annotations
 
 from collections.abc import Container, Iterable
-from typing import Any, Final
+from typing import Final
 
 from helmflow.core.source import SourceText
 from helmflow.gotemplate import lexer, nodes, quickparse
@@ -15,6 +15,7 @@ from helmflow.gotemplate.lexer import SPACES, Token
 from helmflow.gotemplate.numbers import number
 from helmflow.gotemplate.quickparse import Fragment
 from helmflow.gotemplate.strconv import quote, unquote
+from helmflow.gotemplate.trees import Tree
 
 MAX_PAREN_DEPTH: Final = 1000  # Go: 10,000; the deepest public chart nests about 10
 MAX_BLOCK_DEPTH: Final = 1000  # open if, with and range blocks; Go has no bound
@@ -40,47 +41,6 @@ class Mistake(Exception):
         super().__init__(reason)
         self.reason = reason
         self.offset = offset
-
-
-class Tree:
-    """One template: its body and the text it stands in. Executable forms are kept on it by the set that runs it.
-
-    `body` is None in a tree whose program came from a cache and whose text was not parsed; `defined` is then its name
-    in the text, None for the text's own tree.
-    """
-
-    __slots__ = (
-        "assigned",
-        "body",
-        "closures",
-        "defined",
-        "places",
-        "program",
-        "range_assigned",
-        "render",
-        "runs",
-        "text",
-    )
-
-    def __init__(
-        self, text: str, body: list[nodes.Item] | None, assigned: set[str], range_assigned: set[str]
-    ) -> None:
-        self.text = text
-        self.body = body
-        self.assigned = assigned  # variables that some `=` changes, which ends what is known of their values
-        self.range_assigned = range_assigned
-        self.closures: Any = None
-        self.program: Any = None  # False where there can be none
-        self.places: Any = None  # where lines of the program come from, once one failed
-        self.render: object = None  # the render that ran it last
-        self.runs = 0
-        self.defined: str | None = None
-
-    @property
-    def items(self) -> list[nodes.Item]:
-        """The body of a tree that has one."""
-        assert self.body is not None
-        return self.body
 
 
 class _Open:

@@ -21,7 +21,6 @@ from helmflow.gotemplate.errors import ExecError
 from helmflow.gotemplate.functions import Function, FunctionError
 from helmflow.gotemplate.gotypes import GoObject, NamedMap, NilSlice
 from helmflow.gotemplate.printf import TOO_LONG, format_value
-from helmflow.gotemplate.quickparse import offset_of
 from helmflow.gotemplate.rules import INTERFACE, MIXED, UNKNOWN, Refused, arity_mistake, checked, parameter_at
 from helmflow.gotemplate.values import INVALID, kind_of, sorted_keys, type_of
 
@@ -87,6 +86,8 @@ def unplaced(template: Template, reason: str = TOO_LONG) -> ExecError:
 
 def located(fault: Fault, base: int, template: Template) -> ExecError:
     """The fault as Go reports it. `base` is where the action starts in the template's file."""
+    from helmflow.gotemplate.quickparse import offset_of
+
     text = template.tree.text
     node = fault.node
     position = base + node.pos if node.pos >= 0 else offset_of(node, text, base)

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import marshal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, Final
 
+from helmflow.core import lazy
 from helmflow.core.limits import MAX_TEMPLATE_TEXT_BYTES
 from helmflow.core.source import SourceText
-from helmflow.gotemplate import builtins, closures, nodes, runtime, sources
+from helmflow.gotemplate import builtins, nodes, runtime, sources
 from helmflow.gotemplate.errors import ExecError, ParseError
-from helmflow.gotemplate.functions import Function, FunctionError
-from helmflow.gotemplate.parser import FileParser, Tree
-from helmflow.gotemplate.quickparse import Fragment
+from helmflow.gotemplate.functions import Function, FunctionError, Late
 from helmflow.gotemplate.strconv import quote
+from helmflow.gotemplate.trees import Tree
 
 if TYPE_CHECKING:
+    from helmflow.gotemplate import closures, parser
     from helmflow.gotemplate.program_cache import ProgramCache, StoredText, StoredTree
+    from helmflow.gotemplate.quickparse import Fragment
+else:  # a process that has every program from the cache needs neither
+    closures = lazy.module("helmflow.gotemplate.closures")
+    parser = lazy.module("helmflow.gotemplate.parser")
 
 RECURSION_LIMIT: Final = (
     60_000  # Python frames: an include 1,000 deep through several templates needs about 20,000
@@ -64,10 +70,21 @@ class _Known:
         self.fixed = frozenset(name for name, one in self.functions.items() if _is_fixed(one))
         self.namespace = sources.namespace(self.functions, self.fixed)
 
+    def link(self, code: CodeType) -> sources.Program:
+        """The program; what it calls is imported now."""
+        names = self.namespace
+        for name in code.co_names:
+            function = names.get(name)
+            if type(function) is Late:
+                names[name] = function.body()
+        return sources.link(code, names)
+
 
 def _is_fixed(function: Function) -> bool:
     """Whether the body is a plain module function: methods and inner functions belong to one run."""
-    return isinstance(function.call, FunctionType) and "<locals>" not in function.call.__qualname__
+    return type(function.call) is Late or (
+        isinstance(function.call, FunctionType) and "<locals>" not in function.call.__qualname__
+    )
 
 
 # By mode and functions: trees carry executable forms, which depend on both. Fixed functions count by body, those of one
@@ -131,7 +148,7 @@ class TemplateSet:
         """Parse without adding. Raises ParseError, with the name in its text."""
         parsed = self._known.files.get(text)
         if parsed is None:
-            main, defines = FileParser(name, text, self.functions, self._known.actions).parse()
+            main, defines = parser.FileParser(name, text, self.functions, self._known.actions).parse()
             filled = {name: tree for name, tree in defines.items() if not nodes.is_empty(tree.items)}
             parsed = Parsed(text, main, defines, blank=nodes.is_empty(main.items), filled=filled)
             self._remember(text, parsed)
@@ -167,7 +184,7 @@ class TemplateSet:
     def _restored(self, text: str, stored: StoredTree, name: str | None) -> Tree:
         tree = Tree(text, None, set(), set())
         tree.defined = name
-        tree.program = sources.link(stored[1], self._known.namespace) if stored[1] is not None else None
+        tree.kept = stored[1]
         return tree
 
     def save_programs(self, texts: Sequence[str], cache: ProgramCache) -> None:
@@ -187,18 +204,22 @@ class TemplateSet:
         key = program_cache.key_of(texts, self.functions, self.fixed, self.missing_key)
         cache.store(key, program_cache.pack(stored))
 
-    def _code(self, tree: Tree) -> CodeType | None:
+    def _code(self, tree: Tree) -> bytes:
+        """The program's code as it is kept, empty where there is none."""
+        if tree.kept:
+            return tree.kept
         if tree.program:
-            return tree.program.__code__  # type: ignore[no-any-return]
+            return marshal.dumps(tree.program.__code__)
         if tree.program is False or self.missing_key != "zero":
-            return None
+            return b""
         self._whole(tree)
-        return sources.compile_tree(tree, self.functions, self.fixed)
+        code = sources.compile_tree(tree, self.functions, self.fixed)
+        return b"" if code is None else marshal.dumps(code)
 
     def _whole(self, tree: Tree) -> None:
         """Parse a tree that came without its body."""
         if tree.body is None:
-            main, defines = FileParser("", tree.text, self.functions, self._known.actions).parse()
+            main, defines = parser.FileParser("", tree.text, self.functions, self._known.actions).parse()
             parsed = main if tree.defined is None else defines[tree.defined]
             tree.body, tree.assigned, tree.range_assigned = (
                 parsed.items,
@@ -250,6 +271,9 @@ class TemplateSet:
                 raise runtime.unplaced(template)
             return text
         tree = template.tree
+        if tree.kept and program is None:
+            tree.program = self._known.link(marshal.loads(tree.kept))
+            return self.run(template, data)
         tree.runs += 1
         if program is None and (
             tree.runs > RUNS_BEFORE_COMPILING or (tree.render is not None and tree.render is not self.budget)
@@ -267,7 +291,7 @@ class TemplateSet:
         if code is None:
             tree.program = False
             return lambda data, templates, one: closures.run(one, templates, data)
-        tree.program = program = sources.link(code, known.namespace)
+        tree.program = program = known.link(code)
         tree.closures = None
         return program
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib import import_module
 from types import MappingProxyType
+from typing import Final
 
-from helmflow.gotemplate.functions import Function
+from helmflow.gotemplate.functions import Function, Late
+from helmflow.sprig.signatures import SIGNATURES
 
-_FAMILIES = (
+FAMILIES: Final = (
     *("casing", "certificates", "crypto", "dates", "defaults", "dicts", "encoding", "lists"),
     *("network", "numbers", "paths", "reflection", "regex", "semver", "text", "urls"),
 )
@@ -16,6 +17,8 @@ _FAMILIES = (
 
 @cache
 def functions() -> MappingProxyType[str, Function]:
-    """Every sprig function by name; heavy libraries load when a function that needs them is called."""
-    families = (import_module(f"helmflow.sprig.{name}").FUNCTIONS for name in _FAMILIES)
-    return MappingProxyType({name: one for family in families for name, one in family.items()})
+    """Every sprig function by name; its module loads when it is first called."""
+    return MappingProxyType({
+        name: Function(name, Late(f"helmflow.sprig.{module}", name), params, variadic, returns, random)
+        for name, (module, params, variadic, returns, random) in SIGNATURES.items()
+    })  # fmt: skip

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
+from helmflow.sprig import signatures
 from helmflow.sprig.table import functions
 from tests import conformance
+from tools import sprig_signatures
 
 HEAVY = ("re2", "cryptography", "bcrypt", "hashlib", "socket", "random", "yaml", "zoneinfo")
 
@@ -45,3 +48,7 @@ def test_the_table_loads_no_heavy_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+def test_the_signatures_are_those_of_the_modules() -> None:
+    assert Path(signatures.__file__).read_text(encoding="utf-8") == sprig_signatures.written()
