@@ -258,7 +258,10 @@ class _Compiler:
                 raise runtime.located(fault, base, v[TEMPLATE]) from fault.cause
             except FunctionError as error:
                 raise runtime.located(Fault(item, str(error), error), base, v[TEMPLATE]) from error
-            write(templates.run(template, data))
+            try:
+                write(templates.run(template, data))
+            except RecursionError:  # raised again on the way out until there is room to tell where
+                raise runtime.located(Fault(item, runtime.TOO_DEEP), base, v[TEMPLATE]) from None
 
         return call
 

@@ -119,6 +119,10 @@ def _explain(error: Exception, place: _Place, variables: Mapping[str, Any]) -> N
             knowledge = UNKNOWN
         runtime.chain(receiver, place.names, knowledge, place.node, "zero")
         return
+    if isinstance(error, RecursionError):
+        if place.kind == "template":
+            raise Fault(place.node, runtime.TOO_DEEP)
+        return
     if place.kind == "template" and isinstance(error, TemplateError):
         return
     if isinstance(error, Refused):
@@ -812,7 +816,15 @@ def _invoke(receiver: Any, name: str, knowledge: str, given: tuple[Any, ...], kn
 
 
 _HELPERS: Final[dict[str, Any]] = {
-    "FAILURES": (FunctionError, TemplateError, Refused, AttributeError, LookupError, TypeError),
+    "FAILURES": (
+        FunctionError,
+        TemplateError,
+        Refused,
+        AttributeError,
+        LookupError,
+        TypeError,
+        RecursionError,
+    ),
     **{kind.__name__: kind for kind in rules.NUMBER_CLASSES},
     "INVALID": INVALID,
     "NilMap": NilMap,
