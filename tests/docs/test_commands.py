@@ -1,0 +1,66 @@
+"""Every command that the pages in docs/ show is run in the shop, in its page's order, or says here why it is not."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from helmflow.cli.main import build_app
+from tests.docs.test_readme import run
+from tests.scenarios.shop import EXAMPLE, Shop
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = sorted(DOCS.glob("*.md"))
+# Commands that are shown and not run, each with its reason.
+NOT_RUN = {
+    "helmflow COMMAND --help": "a form, not a command",
+    "helmflow chart serve repository -- COMMAND": "a form, not a command",
+}
+_INLINE = re.compile(r"`(helmflow [^`]+)`")
+
+
+def shown(page: Path) -> list[str]:
+    """The commands of a page that stand on lines of their own, in reading order."""
+    return [
+        line.strip()
+        for line in page.read_text(encoding="utf-8").splitlines()
+        if line.startswith("    helmflow ")
+    ]
+
+
+def mentioned(page: Path) -> list[str]:
+    """The commands inside sentences."""
+    return list(dict.fromkeys(_INLINE.findall(page.read_text(encoding="utf-8"))))
+
+
+@pytest.mark.usefixtures("repository_url")
+@pytest.mark.parametrize("page", [page for page in PAGES if shown(page)], ids=lambda page: page.stem)
+def test_every_command_of_a_page_works(page: Path, shop: Shop) -> None:
+    (shop.folder / "helmflow.yaml").write_bytes((EXAMPLE / "helmflow.yaml").read_bytes())
+    for command in shown(page):
+        if command in NOT_RUN:
+            continue
+        code, text = run(shop, shlex.split(command))
+        assert "Traceback" not in text
+        assert code == 0, f"{command}\n{text}"
+
+
+def test_every_command_in_a_sentence_exists() -> None:
+    from typer.main import get_command
+
+    known: Any = get_command(build_app())
+    for page in PAGES:
+        for command in mentioned(page):
+            if command in NOT_RUN:
+                continue
+            found = known
+            for word in shlex.split(command)[1:]:
+                if not hasattr(found, "commands"):
+                    break
+                if not word.startswith("-"):
+                    assert word in found.commands, f"{page.name}: {command}"
+                    found = found.commands[word]
