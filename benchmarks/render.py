@@ -270,7 +270,7 @@ def hundred_releases(subjects: list[Subject]) -> float:
     with ThreadPoolExecutor(2) as pool:
         pairs = [(timed(mine), timed(lambda: list(pool.map(real, jobs)))) for _ in range(3)]
     mine_ms, real_ms = (statistics.median(column) for column in zip(*pairs, strict=True))
-    return mine_ms / real_ms
+    return float(mine_ms / real_ms)
 
 
 def helm_binary() -> str:
