@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
     form = flag("output", "-o", "--output", help="json for machines")
     skip_charts = flag("skip_charts", "--skip-charts", kind=bool, help="Accepted: listing needs no charts")
     keep = flag("keep_temp_dir", "--keep-temp-dir", kind=bool, help="Accepted: there is none")
-    add_command(app, "list", list_, (*options.EVERYWHERE, form, skip_charts, keep))
+    add_command(app, "list", list_, (*options.EVERYWHERE, *options.CHANGED, form, skip_charts, keep))
     add_command(
         app,
         "status",
@@ -54,6 +54,7 @@ def register(app: typer.Typer) -> None:
         template,
         (
             *chosen,
+            *options.CHANGED,
             *options.RENDER,
             *options.TEMPLATE,
             flag("no_hooks", "--no-hooks", kind=bool, help="Without chart hooks"),
@@ -66,6 +67,7 @@ def register(app: typer.Typer) -> None:
         lint,
         (
             *chosen,
+            *options.CHANGED,
             flag("strict", "--strict", kind=bool, help="Warnings are failures"),
             *options.JOURNAL,
         ),
@@ -88,6 +90,7 @@ def register(app: typer.Typer) -> None:
         (
             *options.EVERYWHERE,
             flag("format", "--format", default="tree", help="tree, dot, mermaid or svg"),
+            flag("all_environments", "--all-environments", kind=bool, help="Every environment's releases"),
         ),
     )
     add_command(
@@ -250,9 +253,10 @@ def graph(given: SimpleNamespace) -> int:
             error_id="cli.bad-format",
             hint="tree, dot, mermaid or svg",
         )
+    draw = flow.all_environments if given.all_environments else flow.graph
     nodes = [
         graph_view.Node(key=node.key, kind=node.kind, label=node.label, detail=node.detail, needs=node.needs)
-        for node in flow.graph(options.run_options(given), quiet_emit(given))
+        for node in draw(options.run_options(given), quiet_emit(given))
     ]
     _write(views[given.format](nodes) + "\n")
     return ExitCode.OK

@@ -143,6 +143,9 @@ NEEDS: Final = (
 CONCURRENCY: Final = (
     flag("concurrency", "--concurrency", kind=int, default=0, help="Releases at the same time"),
 )
+CHANGED: Final = (
+    flag("changed_since", "--changed-since", help="Only releases whose files changed since this git ref"),
+)
 JOURNAL: Final = (
     flag("journal", "--journal", help="Write one JSON line per release operation to this file"),
 )
@@ -171,6 +174,8 @@ RUN: Final = (
     flag("hide_notes", "--hide-notes", kind=bool, help="Do not print notes"),
     *JOURNAL,
     flag("cascade", "--cascade", help="Deletion of dependents: background, foreground, orphan"),
+    flag("delete_data", "--delete-data", kind=bool, help="Delete volume claims and CRDs where they are dropped"),
+    flag("lease_duration", "--lease-duration", kind=int, default=30, help="Seconds until a dead run's lock ends"),
     flag("detailed_exitcode", "--detailed-exitcode", kind=bool, help="Exit 2 where something changed"),
     flag("confirm", "--confirm", help="Name of a protected environment"),
     flag("prune", "--prune", kind=bool, help="Uninstall releases that left the file"),
@@ -235,6 +240,7 @@ def run_options(given: SimpleNamespace) -> flow.RunOptions:
             needs=_needs(given),
             enforce_needs_are_installed=bool(get("enforce_needs_are_installed")),
             untrusted=bool(get("untrusted")),
+            changed_since=get("changed_since") or "",
         ),
         cluster=flow.ClusterOptions(
             context=get("kube_context") or "",
@@ -282,6 +288,8 @@ def run_options(given: SimpleNamespace) -> flow.RunOptions:
             prune=bool(get("prune")),
             journal=get("journal") or "",
             keep_history=bool(get("keep_history")),
+            lease_duration_s=float(get("lease_duration") or 30),
+            delete_data=bool(get("delete_data")),
         ),
         show=flow.ShowOptions(
             context=get("context", -1),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the app."""
-    common = (*options.EVERYWHERE, *options.VALUES, *options.NEEDS)
+    common = (*options.EVERYWHERE, *options.VALUES, *options.NEEDS, *options.CHANGED)
     add_command(app, "sync", sync, (*common, *options.RENDER, *options.RUN, *options.SHOW))
     saved = Argument("plan", "[PLAN]", "Plan that `helmflow plan --out` froze", required=False)
     planning = (*common, *options.RENDER, *options.RUN, *options.SHOW)
@@ -164,7 +164,7 @@ def rollback(given: SimpleNamespace) -> int:
 
 def _exit_code(report: RunReport, *, detailed: bool) -> int:
     if report.cancelled:
-        return ExitCode.INTERRUPTED
+        return ExitCode.TERMINATED if report.signal == "SIGTERM" else ExitCode.INTERRUPTED
     if not report.ok:
         return ExitCode.FAILED
     sys.stdout.flush()

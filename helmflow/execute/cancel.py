@@ -15,6 +15,14 @@ from helmflow.core.errors import HelmflowError
 class Cancelled(HelmflowError):
     """The work stopped because its run was cancelled."""
 
+    exit_code = 130
+
+
+class Terminated(Cancelled):
+    """The same by SIGTERM."""
+
+    exit_code = 143
+
 
 class CancelToken:
     """Set once, read by everything that waits."""
@@ -45,7 +53,8 @@ class CancelToken:
     def check(self) -> None:
         """Raise Cancelled `run.cancelled` once a stop was asked for."""
         if self._event.is_set():
-            raise Cancelled(f"stopped by {self.signal}", error_id="run.cancelled")
+            stopped = Terminated if self.signal == "SIGTERM" else Cancelled
+            raise stopped(f"stopped by {self.signal}", error_id="run.cancelled")
 
     def wait(self, seconds: float) -> bool:
         """Sleep for `seconds` or until a stop is asked for; whether it was."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from helmflow.core.events import Emit
 from helmflow.flows import prepare
 from helmflow.flows.options import RunOptions
 from helmflow.flows.session import Session, session_for
+from helmflow.state.comparing import everywhere
 from helmflow.state.model import Release
 
 
@@ -25,8 +26,32 @@ class GraphNode:
 def graph(options: RunOptions, emit: Emit, given: Session | None = None) -> tuple[GraphNode, ...]:
     """Every node of the selected releases: a release waits for its chart and its needs, a chart for its repository."""
     with session_for(options, emit, given) as session:
-        chosen = prepare.choose(session, prepare.load(session, "graph"))
-    several = len({release.context for release in chosen.releases}) > 1
+        return _nodes(prepare.choose(session, prepare.load(session, "graph")))
+
+
+def all_environments(options: RunOptions, emit: Emit, given: Session | None = None) -> tuple[GraphNode, ...]:
+    """The nodes of every environment that the files name: a release says in which of them it is wanted."""
+    with session_for(options, emit, given) as session:
+        states = everywhere(prepare.request(session), emit)
+        several = len({release.context for state in states.values() for release in state.releases}) > 1
+        merged: dict[str, GraphNode] = {}
+        wanted: dict[str, list[str]] = {}
+        for name, desired in states.items():
+            for node in _nodes(prepare.choose(session, desired), several=several):
+                seen = merged.setdefault(node.key, node)
+                merged[node.key] = replace(seen, needs=tuple(dict.fromkeys((*seen.needs, *node.needs))))
+                if node.kind == "release" and not node.detail:
+                    wanted.setdefault(node.key, []).append(name)
+        return tuple(
+            replace(node, detail=", ".join(wanted.get(node.key, ["nowhere"])))
+            if node.kind == "release"
+            else node
+            for node in merged.values()
+        )
+
+
+def _nodes(chosen: prepare.Chosen, *, several: bool = False) -> tuple[GraphNode, ...]:
+    several = several or len({release.context for release in chosen.releases}) > 1
     nodes: dict[str, GraphNode] = {}
     for release in chosen.releases:
         _add_chart(nodes, release)

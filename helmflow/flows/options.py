@@ -46,6 +46,7 @@ class StateOptions:
     enforce_needs_are_installed: bool = False
     cwd: Path | None = None
     untrusted: bool = False
+    changed_since: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

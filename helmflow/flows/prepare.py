@@ -98,7 +98,12 @@ def request(session: Session, *, need_releases: bool = True) -> LoadRequest:
 
 def load(session: Session, command: str, *, need_releases: bool = True) -> DesiredState:
     """Every release of the files for the chosen environment; their global `prepare` hooks have run."""
-    desired = load_desired(request(session, need_releases=need_releases), session.emit)
+    wanted = request(session, need_releases=need_releases)
+    desired = load_desired(wanted, session.emit)
+    if session.options.state.changed_since:
+        from helmflow.flows import changed
+
+        desired = changed.limit(wanted, desired, session.options.state.changed_since)
     local_hooks.fire_global(session, desired, "prepare", command)
     return desired
 

@@ -287,7 +287,7 @@ class DesiredState:
     """Everything the files want, over all files, nested files and kube contexts.
 
     `releases` holds every release of every file in visiting order (duplicates of one id included: `chosen` does not).
-    `warnings` did not stop the load. `secrets` knows every decrypted text, so that sinks can mask it.
+    `limited`: only some releases are wanted although no selector says so. `warnings` did not stop the load. `secrets` knows every decrypted text, so that sinks can mask it.
     """
 
     environment: str
@@ -296,6 +296,7 @@ class DesiredState:
     repositories: tuple[Repository, ...] = ()
     warnings: tuple[Mistake, ...] = ()
     secrets: SecretTexts = field(repr=False)
+    limited: bool = False
     context: Context = field(repr=False, compare=False)
 
     @property
@@ -306,7 +307,11 @@ class DesiredState:
     @property
     def listed(self) -> tuple[Release, ...]:
         """What list and build show: chosen releases where selectors are in force, else every release."""
-        return tuple(one for one in self.releases if one.selected or not self.files[one.file].selectors)
+        return tuple(
+            one
+            for one in self.releases
+            if one.selected or not (self.limited or self.files[one.file].selectors)
+        )
 
     def file_of(self, release: Release) -> StateFileView:
         """The state file that a release was written in."""
