@@ -49,18 +49,24 @@ def test_every_command_of_a_page_works(page: Path, shop: Shop) -> None:
         assert code == 0, f"{command}\n{text}"
 
 
+def told() -> dict[str, str]:
+    """Commands inside sentences of the pages, and in the hints and messages of the sources; with where they stand."""
+    found = {command: page.name for page in PAGES for command in mentioned(page)}
+    for path in sorted((DOCS.parent / "helmflow").rglob("*.py")):
+        for command in _INLINE.findall(path.read_text(encoding="utf-8")):
+            found.setdefault(command.partition(" {")[0], path.name)
+    return found
+
+
 def test_every_command_in_a_sentence_exists() -> None:
     from typer.main import get_command
 
     known: Any = get_command(build_app())
-    for page in PAGES:
-        for command in mentioned(page):
-            if command in NOT_RUN:
-                continue
-            found = known
-            for word in shlex.split(command)[1:]:
-                if not hasattr(found, "commands"):
-                    break
-                if not word.startswith("-"):
-                    assert word in found.commands, f"{page.name}: {command}"
-                    found = found.commands[word]
+    for command, place in told().items():
+        found = known
+        for word in shlex.split(command)[1:]:
+            if command in NOT_RUN or not hasattr(found, "commands"):
+                break
+            if not word.startswith("-"):
+                assert word in found.commands, f"{place}: {command}"
+                found = found.commands[word]

@@ -117,7 +117,7 @@ class RepositoryClient:
             raise ChartError(
                 f"{url} is not in the cache and --offline forbids fetching it",
                 error_id="chart.offline",
-                hint="run once without --offline, or use `helmflow vendor`",
+                hint="run once without --offline",
             )
         answer = self._session.get(
             url,
