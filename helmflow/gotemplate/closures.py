@@ -61,6 +61,7 @@ class _Compiler:
         self.scope: rules.Scope | None = None
         self.dot = UNKNOWN
         self.root: Expression = _dollar
+        self.stops: dict[int, list[int]] = {}
 
     # -- bodies -------------------------------------------------------------------------------------------------
 
@@ -189,7 +190,7 @@ class _Compiler:
         typed_body = self._later(item.body, self._typed(pipe), UNKNOWN)
         otherwise = self._later(item.otherwise, self.scope, self.dot) if item.otherwise else None
         self.scope = outer
-        blamed = rules.last_visited(pipe)
+        stops = self.stops
         element_slot = slots[-1] if slots else None
         index_slot = slots[0] if len(slots) > 1 else None
 
@@ -199,11 +200,13 @@ class _Compiler:
                 try:
                     found = runtime.pairs(value, v[RUN].budget, len(slots))
                 except Refused as error:
-                    raise Fault(blamed, str(error)) from None
+                    raise Fault(rules.last_visited(pipe, stops), str(error)) from None
             except Fault as fault:
                 raise runtime.located(fault, base, v[TEMPLATE]) from fault.cause
             except FunctionError as error:
-                raise runtime.located(Fault(blamed, str(error), error), base, v[TEMPLATE]) from error
+                raise runtime.located(
+                    Fault(rules.last_visited(pipe, stops), str(error), error), base, v[TEMPLATE]
+                ) from error
             entered = False
             run_body = (typed_body if runtime.elements_are_typed(value) else body)()
             counted = _counted(write)
@@ -217,7 +220,9 @@ class _Compiler:
                     if run_body(element, v, counted) == LEAVE:
                         break
             except FunctionError as error:
-                raise runtime.located(Fault(blamed, str(error), error), base, v[TEMPLATE]) from error
+                raise runtime.located(
+                    Fault(rules.last_visited(pipe, stops), str(error), error), base, v[TEMPLATE]
+                ) from error
             if not entered and otherwise is not None:
                 return otherwise()(d, v, write)
             return None
@@ -229,7 +234,7 @@ class _Compiler:
         if found is None or pipe.assigns:
             return found.slot if found else DOLLAR
         is_element = number == len(pipe.declared) - 1
-        if name in self.tree.assigned:
+        if name in self.tree.assigned and (is_element or name in self.tree.range_assigned):
             found.knowledge = MIXED
         else:
             found.knowledge = INTERFACE if is_element else UNKNOWN
@@ -366,7 +371,9 @@ class _Compiler:
             if isinstance(node.node, nodes.Nil):
                 return _failing(node, f"indirection through explicit nil in {node}", None), UNKNOWN
             evaluate, knowledge = self._operand(node.node)
-            return self._fields(rules.last_visited(node), evaluate, knowledge, node.names)
+            blamed = rules.last_visited(node)
+            found, known = self._fields(blamed, evaluate, knowledge, node.names)
+            return self._placed(found, node, blamed), known
         if isinstance(node, nodes.Dot):
             return _dot, self.dot
         try:
@@ -374,6 +381,22 @@ class _Compiler:
         except Refused as error:
             return _failing(node, str(error), None), UNKNOWN
         return _constant(value), _type_name(value)
+
+    def _placed(self, evaluate: Expression, node: nodes.Node, blamed: nodes.Node) -> Expression:
+        """The same, but what is blamed depends on where `and` and `or` in the node stopped."""
+        if next(rules.stops_within(node), None) is None:
+            return evaluate
+        stops = self.stops
+
+        def placed(d: Any, v: Frame) -> Any:
+            try:
+                return evaluate(d, v)
+            except Fault as fault:
+                if fault.node is blamed:
+                    fault.node = rules.last_visited(node, stops)
+                raise
+
+        return placed
 
     def _variable(self, node: nodes.Variable) -> Known:
         found = self._find(node.names[0])
@@ -424,7 +447,10 @@ class _Compiler:
             return _applied(name, function.call, [operand], None, command), "int"
         if function is builtins.AND or function is builtins.OR:
             return _logic(
-                function is builtins.OR, arguments, final and _plain(final, final_knowledge)
+                function is builtins.OR,
+                arguments,
+                final and _plain(final, final_knowledge),
+                self.stops.setdefault(id(command), [0]),
             ), UNKNOWN
         check: Callable[[Any], Any] | None = None
         if final is not None:
@@ -432,7 +458,7 @@ class _Compiler:
             parameter = rules.parameter_at(function, len(args))
             final = _plain(final, final_knowledge)
             known = UNKNOWN if final_knowledge == MIXED else final_knowledge
-            check = _check(parameter, known, args[-1] if args else identifier)
+            check = _check(parameter, known, args[-1] if args else identifier, self.stops)
         knowledge = rules.knowledge_of(function.returns)
         if name == "eq" and function is builtins.FUNCTIONS["eq"] and final is None and len(arguments) == 2:
             return _equals(arguments[0], arguments[1], command), knowledge
@@ -460,7 +486,9 @@ class _Compiler:
         """The same, but INVALID for a field of nothing, which is no nil interface."""
         if isinstance(node, nodes.Chain):
             receiver, knowledge = self._operand(node.node)
-            return _careful_chain(rules.last_visited(node), receiver, knowledge, node.names), MIXED
+            blamed = rules.last_visited(node)
+            chain = _careful_chain(blamed, receiver, knowledge, node.names)
+            return self._placed(chain, node, blamed), MIXED
         if isinstance(node, nodes.Field):
             careful = _careful_chain(node, _dot, self.dot, node.names)
         elif isinstance(node, nodes.Variable) and len(node.names) > 1:
@@ -480,7 +508,7 @@ class _Compiler:
     ) -> Expression:
         if rules.takes_anything(parameter):
             return _plain(evaluate, knowledge)
-        check = _check(parameter, knowledge, blamed)
+        check = _check(parameter, knowledge, blamed, self.stops)
         if check is None:
             return evaluate
         exact = rules.EXACT.get(parameter)
@@ -595,7 +623,9 @@ def _failing(node: nodes.Node | nodes.Template, reason: str, before: Expression 
     return fail
 
 
-def _check(parameter: str, knowledge: str, blamed: nodes.Node) -> Callable[[Any], Any] | None:
+def _check(
+    parameter: str, knowledge: str, blamed: nodes.Node, stops: rules.Stops
+) -> Callable[[Any], Any] | None:
     """What makes sure that a value may be passed, None where it surely may."""
     if knowledge == parameter or rules.takes_anything(parameter):
         return None
@@ -604,7 +634,7 @@ def _check(parameter: str, knowledge: str, blamed: nodes.Node) -> Callable[[Any]
         try:
             return rules.checked(value, parameter, knowledge)
         except Refused as error:
-            raise Fault(rules.last_visited(blamed), str(error)) from None
+            raise Fault(rules.blamed(blamed, str(error), stops), str(error)) from None
 
     return check
 
@@ -696,14 +726,18 @@ def _careful_chain(
     return careful
 
 
-def _logic(stops_at: bool, operands: list[Expression], final: Expression | None) -> Expression:
+def _logic(
+    stops_at: bool, operands: list[Expression], final: Expression | None, stopped: list[int]
+) -> Expression:
     every = tuple(operands)
 
     def logic(d: Any, v: Frame) -> Any:
         piped = final(d, v) if final is not None else None
         value = None
-        for operand in every:
+        for place, operand in enumerate(every):
+            stopped[0] = place
             value = operand(d, v)
+            stopped[0] = place  # again: the operand may have come by here
             if (not value) is not stops_at:
                 return value
         return piped if final is not None else value

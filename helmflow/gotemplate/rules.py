@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from helmflow.gotemplate import nodes
@@ -199,15 +199,53 @@ def arity_mistake(function: Function, name: str, arguments: int, piped: int) -> 
     return "" if count == wanted else f"wrong number of args for {name}: want {wanted} got {count}"
 
 
-def last_visited(node: nodes.Node) -> nodes.Node:
+# Where `and` and `or` stopped: by the id of the command, the place of the argument that they looked at last.
+Stops = Mapping[int, Sequence[int]]
+_NO_STOPS: Final[Stops] = {}
+
+
+def last_visited(node: nodes.Node, stops: Stops = _NO_STOPS) -> nodes.Node:
     """The node that Go blames after evaluating this one: the last it looked at."""
     if isinstance(node, nodes.Pipe):
-        return last_visited(node.commands[-1])
+        return last_visited(node.commands[-1], stops)
     if isinstance(node, nodes.Command):
-        return last_visited(node.args[-1] if len(node.args) > 1 else node.args[0])
+        stopped = stops.get(id(node))
+        if stopped:
+            return last_visited(node.args[min(stopped[0] + 1, len(node.args) - 1)], stops)
+        return last_visited(node.args[-1] if len(node.args) > 1 else node.args[0], stops)
     if isinstance(node, nodes.Chain):
-        return last_visited(node.node)
+        return last_visited(node.node, stops)
     return node
+
+
+def blamed(node: nodes.Node, reason: str, stops: Stops = _NO_STOPS) -> nodes.Node:
+    """The node that Go blames for an argument that it refuses for a reason."""
+    command = node.commands[-1] if isinstance(node, nodes.Pipe) else node
+    if reason.startswith("invalid value") and isinstance(command, nodes.Command):
+        first = command.args[0]
+        if isinstance(
+            first, (nodes.Field, nodes.Variable, nodes.Chain)
+        ):  # nothing has no methods to give arguments to
+            return last_visited(first, stops)
+    return last_visited(node, stops)
+
+
+def stops_within(node: nodes.Node) -> Iterator[nodes.Command]:
+    """The calls of `and` and `or` on which it depends what is visited last."""
+    if isinstance(node, nodes.Pipe):
+        yield from stops_within(node.commands[-1])
+    elif isinstance(node, nodes.Chain):
+        yield from stops_within(node.node)
+    elif isinstance(node, nodes.Command) and len(node.args) > 1:
+        first = node.args[0]
+        if isinstance(first, nodes.Identifier) and first.name in ("and", "or"):
+            yield node
+            for argument in node.args[1:]:
+                yield from stops_within(argument)
+        else:
+            yield from stops_within(node.args[-1])
+    elif isinstance(node, nodes.Command):
+        yield from stops_within(node.args[0])
 
 
 def knowledge_of(returns: str) -> str:

@@ -41,7 +41,18 @@ class Unsupported(Exception):
 class _Place:
     """What a line of generated source does: `kind` says how a failure there is told."""
 
-    __slots__ = ("base", "container", "kind", "knowledge", "name", "names", "node", "others")
+    __slots__ = (
+        "base",
+        "blamed",
+        "container",
+        "kind",
+        "knowledge",
+        "name",
+        "names",
+        "node",
+        "others",
+        "stops",
+    )
 
     def __init__(
         self,
@@ -60,6 +71,8 @@ class _Place:
         self.names = names
         self.knowledge = knowledge
         self.others = others
+        self.blamed: nodes.Node | None = None  # what `node` is the usual last part of
+        self.stops: dict[int, tuple[bool, tuple[str, ...]]] = {}  # `and` and `or` in it, with their operands
         self.container = ""  # the variable that holds what a range visits, where `name` is its element
 
 
@@ -113,11 +126,12 @@ def _explain(error: Exception, place: _Place, variables: Mapping[str, Any]) -> N
     """Raises the Fault that the closures would have raised; returns for what is no failure of the template."""
     if place.kind == "field":
         receiver = variables.get(place.name)
-        assert isinstance(place.node, nodes.Node)
+        node = _blamed(place, "", variables)
+        assert isinstance(node, nodes.Node)
         knowledge = place.knowledge
         if place.container and runtime.elements_are_typed(variables.get(place.container)):
             knowledge = UNKNOWN
-        runtime.chain(receiver, place.names, knowledge, place.node, "zero")
+        runtime.chain(receiver, place.names, knowledge, node, "zero")
         return
     if isinstance(error, RecursionError):
         if place.kind == "template":
@@ -126,7 +140,7 @@ def _explain(error: Exception, place: _Place, variables: Mapping[str, Any]) -> N
     if place.kind == "template" and isinstance(error, TemplateError):
         return
     if isinstance(error, Refused):
-        node = place.node
+        node = _blamed(place, str(error), variables)
         if isinstance(error, _ArgumentRefused) and error.position >= 0:
             node = place.others[error.position]
         raise Fault(node, str(error))
@@ -134,7 +148,17 @@ def _explain(error: Exception, place: _Place, variables: Mapping[str, Any]) -> N
         if place.kind == "call":
             raise Fault(place.node, f"error calling {place.name}: {error}", error)
         cause = error.cause if isinstance(error, _MethodFailed) else error
-        raise Fault(place.node, str(error), cause)
+        raise Fault(_blamed(place, str(error), variables), str(error), cause)
+
+
+def _blamed(place: _Place, reason: str, variables: Mapping[str, Any]) -> nodes.Node | nodes.Template:
+    if place.blamed is None:
+        return place.node
+    stops: dict[int, tuple[int, ...]] = {}
+    for command, (stops_at, operands) in place.stops.items():
+        truths = [bool(variables.get(operand)) for operand in operands]
+        stops[command] = (truths.index(stops_at) if stops_at in truths else len(truths),)
+    return rules.blamed(place.blamed, reason, stops)
 
 
 class _ArgumentRefused(Refused):
@@ -175,6 +199,8 @@ class _Generator:
         self.loops_seen = ""
         self.varying = ""
         self.containers: dict[str, str] = {}
+        self.tracked: set[int] = set()
+        self.stops: dict[int, tuple[bool, tuple[str, ...]]] = {}
         self.absent = "None"  # what a field of nothing is; INVALID where that is no nil interface
 
     def generate(self) -> tuple[str, dict[int, _Place]]:
@@ -209,6 +235,16 @@ class _Generator:
         """Starts a line for an operation that can fail."""
         self.places.append(place)
         return f"\n@{len(self.places) - 1}@"
+
+    def _track(self, node: nodes.Node) -> None:
+        """Keep the operands of the `and` and `or` on which it depends what Go blames after evaluating the node."""
+        self.tracked.update(map(id, rules.stops_within(node)))
+
+    def _blame(self, place: _Place, node: nodes.Node) -> None:
+        """A failure at the place is told of what was looked at last in the node."""
+        place.blamed = node
+        known = {id(command): self.stops.get(id(command)) for command in rules.stops_within(node)}
+        place.stops = {command: operands for command, operands in known.items() if operands is not None}
 
     def _emit(self, indent: str, text: str) -> None:
         self.lines.append(indent + text)
@@ -311,6 +347,7 @@ class _Generator:
         pipe = item.pipe
         if pipe.assigns or self.loops >= MAX_LOOPS:
             raise Unsupported
+        self._track(pipe)
         source, _ = self.pipe(nodes.Pipe(pipe.pos, pipe.commands, [], ""))
         variables = []
         for variable in pipe.declared:
@@ -328,6 +365,7 @@ class _Generator:
         for name in (element, *variables[-1:]):
             self.containers[name] = container
         place = _Place(item.base, "range", rules.last_visited(pipe))
+        self._blame(place, pipe)
         if item.otherwise and variables:
             name = self._temporary()
             targets = " = ".join([*variables, name])
@@ -443,9 +481,12 @@ class _Generator:
             source, knowledge = self._call(node, node, [], None)
             return source, knowledge or INTERFACE
         if isinstance(node, nodes.Chain):
+            self._track(node)
             source, knowledge = self._operand(node.node)
             name = self._temporary()
+            first = len(self.places)
             chain, known = self._fields(rules.last_visited(node), (name, knowledge), node.names, absent)
+            self._blame(self.places[first], node)
             return f"({chain} if ({name} := {source}) is {name} else None)", known
         if isinstance(node, nodes.Dot):
             return self.dot
@@ -489,7 +530,7 @@ class _Generator:
         if final is None:
             return self._applied(name, function, operands, command)
         # A piped value is evaluated before the arguments, but checked and passed after them.
-        blamed = rules.last_visited(args[-1]) if args else identifier
+        blamed = args[-1] if args else identifier
         parameter = rules.parameter_at(function, len(args))
         source, known = final
         stops_early = function is builtins.AND or function is builtins.OR
@@ -535,16 +576,19 @@ class _Generator:
                 return self._fail(node, str(error), None)
         if not rules.takes_anything(parameter):
             self.absent = "INVALID"
+            self._track(node)
         operand = self._operand(node)
         self.absent = "None"
-        return self._checked(operand, parameter, rules.last_visited(node))
+        return self._checked(operand, parameter, node)
 
     def _checked(self, operand: Known, parameter: str, blamed: nodes.Node) -> Known:
         source, knowledge = operand
         if rules.takes_anything(parameter) or knowledge == parameter:
             return operand
         name = self._temporary()
-        mark = self._mark(_Place(self.base, "check", blamed))
+        place = _Place(self.base, "check", rules.last_visited(blamed))
+        self._blame(place, blamed)
+        mark = self._mark(place)
         check = f"{mark}checked({name}, {parameter!r}, {knowledge!r})"
         exact = rules.EXACT.get(parameter)
         if exact is not None and exact.__module__ == "builtins":
@@ -611,8 +655,13 @@ def _literal(value: Any) -> Known:
 
 
 def _joined(word: str) -> Callable[[_Generator, list[Known], nodes.Node], str | None]:
-    def make(_generator: _Generator, operands: list[Known], _command: nodes.Node) -> str | None:
-        return "(" + f" {word} ".join(source for source, _ in operands) + ")"
+    def make(generator: _Generator, operands: list[Known], command: nodes.Node) -> str | None:
+        every = [source for source, _ in operands]
+        if id(command) in generator.tracked:
+            names = tuple(generator._temporary() for _ in every[:-1])
+            every[:-1] = [f"({name} := {source})" for name, source in zip(names, every, strict=False)]
+            generator.stops[id(command)] = (word == "or", names)
+        return "(" + f" {word} ".join(every) + ")"
 
     return make
 
