@@ -19,7 +19,7 @@ from helmflow.gotemplate.runtime import CALL_FAILURES, Fault
 from helmflow.gotemplate.values import INVALID, equal, type_of
 
 if TYPE_CHECKING:
-    from helmflow.gotemplate.parser import Tree
+    from helmflow.gotemplate.trees import Tree
     from helmflow.gotemplate.templates import Template, TemplateSet
 
 Frame = dict[int, Any]

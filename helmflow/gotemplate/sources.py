@@ -24,7 +24,7 @@ from helmflow.gotemplate.runtime import Fault
 from helmflow.gotemplate.values import INVALID, equal
 
 if TYPE_CHECKING:
-    from helmflow.gotemplate.parser import Tree
+    from helmflow.gotemplate.trees import Tree
     from helmflow.gotemplate.templates import Template, TemplateSet
 
 MAX_LOOPS: Final = 16  # CPython refuses more than 20 nested loops and tries, and 100 levels of indentation
@@ -746,6 +746,27 @@ def _make_indent(start: str) -> Callable[[_Generator, list[Known]], Known | None
     return make
 
 
+def _make_method(method: str) -> Callable[[_Generator, list[Known]], Known | None]:
+    def make(_generator: _Generator, operands: list[Known]) -> Known | None:
+        part, text = operands[0][0], operands[1][0]
+        return (f"({text}).{method}({part})", "string") if _simple(part) else None
+
+    return make
+
+
+def _make_contains(_generator: _Generator, operands: list[Known]) -> Known | None:
+    part, text = operands[0][0], operands[1][0]
+    return (f"({part} in ({text}))", "bool") if _simple(part) else None
+
+
+def _make_trunc(generator: _Generator, operands: list[Known]) -> Known | None:
+    count, text = operands[0][0], operands[1][0]
+    if not count.isdecimal():
+        return None
+    name = generator._temporary()
+    return f"({name}[:{count}] if ({name} := {text}).isascii() else f_trunc({count}, {name}))", "string"
+
+
 _Shortcut = Callable[[_Generator, list[Known]], Known | None]
 _SHORTCUTS: Final[dict[str, tuple[tuple[tuple[str, ...], bool], _Shortcut]]] = {
     "default": ((("any", "any"), True), _make_default),
@@ -755,6 +776,10 @@ _SHORTCUTS: Final[dict[str, tuple[tuple[tuple[str, ...], bool], _Shortcut]]] = {
     "indent": ((("int", "string"), False), _make_indent("")),
     "list": ((("any",), True), _make_list),
     "nindent": ((("int", "string"), False), _make_indent("newline")),
+    "contains": ((("string", "string"), False), _make_contains),
+    "trimPrefix": ((("string", "string"), False), _make_method("removeprefix")),
+    "trimSuffix": ((("string", "string"), False), _make_method("removesuffix")),
+    "trunc": ((("int", "string"), False), _make_trunc),
 }
 
 _VERB: Final = pattern(r"%(.)", re.DOTALL)

@@ -196,6 +196,19 @@ def test_both_back_ends_do_the_same_at_length() -> None:
             "{{$x := .nil}}{{trunc 3 $x.y}}",
             'template: t:1:26: executing "t" at <$x.y>: invalid value; expected string',
         ),
+        ("{{range or .n .e}}{{end}}", 'template: t:1:11: executing "t" at <.n>: range can\'t iterate over 3'),
+        (
+            "{{(or .n .e).k}}",
+            'template: t:1:6: executing "t" at <.n>: can\'t evaluate field k in type float64',
+        ),
+        (
+            "{{trunc 3 (and .z .s)}}",
+            'template: t:1:15: executing "t" at <.z>: wrong type for value; expected string; got float64',
+        ),
+        (
+            '{{define "a"}}{{template "a"}}{{end}}{{template "a"}}',
+            'template: t:1:25: executing "a" at <{{template "a"}}>: exceeded maximum template depth (100000)',
+        ),
         ("{{range or .e .n}}{{end}}", 'template: t:1:14: executing "t" at <.n>: range can\'t iterate over 3'),
     ],
 )
