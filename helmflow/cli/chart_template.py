@@ -80,6 +80,9 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _render(request: _Request) -> int:
+    import gc
+
+    gc.disable()  # the process ends before collecting pays
     from helmflow.helm.chart.capabilities import Capabilities
     from helmflow.helm.render import engine
     from helmflow.helm.render.kept import Kept
@@ -128,17 +131,20 @@ def _render(request: _Request) -> int:
 
 def _values(request: _Request, kept: Kept) -> dict[str, Any]:
     """Values files and sets in Helm's order: files, --set-json, --set, --set-string, --set-file, --set-literal."""
-    from helmflow.helm.chart import load
-
     values: dict[str, Any] = {}
     for name in request.all("values"):
         text = _read(name)
         try:
-            values = load.merge_maps(values, kept.load_values(text))
+            loaded = kept.load_values(text)
         except ChartError as cause:
             raise ConfigError(
                 f"failed to parse {name}: {cause}", error_id="values.bad-yaml", span=cause.span
             ) from cause
+        if values:
+            from helmflow.helm.chart import load
+
+            loaded = load.merge_maps(values, loaded)
+        values = loaded
     if any(key.startswith("set") for key, _ in request.given):
         from helmflow.helm.values import strvals
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from importlib import import_module
-from typing import Any, cast
+from typing import Any, AnyStr, cast
 
 
 class _Module:
@@ -24,7 +24,7 @@ class _Module:
 class _Pattern:
     """Stands for a compiled regular expression; its methods become attributes at the first use."""
 
-    def __init__(self, text: str, flags: int) -> None:
+    def __init__(self, text: str | bytes, flags: int) -> None:
         self.pattern = text
         self.flags = flags
 
@@ -41,6 +41,6 @@ def module(name: str) -> Any:
     return _Module(name)
 
 
-def pattern(text: str, flags: int = 0) -> re.Pattern[str]:
+def pattern(text: AnyStr, flags: int = 0) -> re.Pattern[AnyStr]:
     """`re.compile`, done when it first matches something: compiling costs more than most modules do."""
-    return cast("re.Pattern[str]", _Pattern(text, flags))
+    return cast("re.Pattern[AnyStr]", _Pattern(text, flags))

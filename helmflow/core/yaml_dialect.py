@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from helmflow.core.yaml_locate import Node, locate
-from helmflow.core.yaml_nodes import YamlError
-from helmflow.core.yaml_read import load, load_all, load_integers, load_native, load_native_all
-from helmflow.core.yaml_write import dump, dump_pretty
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from helmflow.core.yaml_locate import Node, locate
+    from helmflow.core.yaml_nodes import YamlError
+    from helmflow.core.yaml_read import load, load_all, load_integers, load_native, load_native_all
+    from helmflow.core.yaml_write import dump, dump_pretty
 
 __all__ = [
     "Node",
@@ -19,3 +22,21 @@ __all__ = [
     "load_native_all",
     "locate",
 ]
+
+_HOMES = {
+    **dict.fromkeys(("Node", "locate"), "yaml_locate"),
+    "YamlError": "yaml_nodes",
+    **dict.fromkeys(("load", "load_all", "load_integers", "load_native", "load_native_all"), "yaml_read"),
+    **dict.fromkeys(("dump", "dump_pretty"), "yaml_write"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Reading and writing load when they are first used: few short processes do both."""
+    from importlib import import_module
+
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(f"helmflow.core.{home}"), name)
+    return found

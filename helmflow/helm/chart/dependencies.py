@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from helmflow.core import semver
+from helmflow.core import lazy
 from helmflow.core.errors import ChartError
 from helmflow.helm.chart.behaviour import HELM_4, Behaviour
 from helmflow.helm.chart.model import Chart, Dependency
 from helmflow.helm.values import coalesce
+
+if TYPE_CHECKING:
+    from helmflow.core import semver
+else:
+    semver = lazy.module("helmflow.core.semver")
 
 Values = dict[str, Any]
 Warn = Callable[[str], None]
@@ -120,7 +125,7 @@ def check_present(chart: Chart) -> None:
         raise ChartError(
             f"found in Chart.yaml, but missing in charts/ directory: {', '.join(absent)}",
             error_id="chart.dependencies-missing",
-            hint=f"run `helmflow chart deps build {chart.path or chart.name}`",
+            hint="put them into charts/, or name the repository of each in Chart.yaml: it is then fetched",
         )
 
 

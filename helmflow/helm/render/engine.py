@@ -7,8 +7,9 @@ import marshal
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from helmflow.core import lazy
 from helmflow.core.errors import ChartError, ConfigError, Mistake
 from helmflow.core.limits import MAX_TEMPLATE_OUTPUT_BYTES
 from helmflow.gotemplate.errors import ExecError, ParseError
@@ -18,13 +19,20 @@ from helmflow.helm.chart import dependencies
 from helmflow.helm.chart.behaviour import Behaviour, behaviour
 from helmflow.helm.chart.capabilities import DEFAULT_CAPABILITIES, Capabilities
 from helmflow.helm.chart.model import Chart, ChartFile
-from helmflow.helm.render import context, failures, manifests, postrender, unread
+from helmflow.helm.render import context, manifests
 from helmflow.helm.render.files import Files
 from helmflow.helm.render.functions import NO_VALUE, Lookup, Run
 from helmflow.helm.render.hooks import ChartHook
 from helmflow.helm.render.manifests import Manifest
-from helmflow.helm.render.postrender import PostRenderer
 from helmflow.helm.values import coalesce
+
+if TYPE_CHECKING:
+    from helmflow.helm.render import failures, postrender, unread
+    from helmflow.helm.render.postrender import PostRenderer
+else:  # most renders do not fail
+    failures = lazy.module("helmflow.helm.render.failures")
+    postrender = lazy.module("helmflow.helm.render.postrender")
+    unread = lazy.module("helmflow.helm.render.unread")
 
 _NOTES: Final = "NOTES.txt"
 
@@ -140,7 +148,8 @@ def render(chart: Chart, values: dict[str, Any], options: RenderOptions) -> Rend
     if options.post_renderer is not None and not rules.post_renders_hooks:
         found = postrender.without_hooks(found, options.post_renderer)
     warnings += found.warnings
-    warnings += unread.old_names(processed)
+    if not chart.memo.get(NO_OLD_NAMES):
+        warnings += unread.old_names(processed)
     if chart.metadata.deprecated:
         warnings.append(_deprecated(chart))
     if options.unread_values != "off":
@@ -182,7 +191,7 @@ def prepare(chart: Chart, values: dict[str, Any], options: RenderOptions) -> Pre
     processed, own = dependencies.process(chart, values, warn=warn, behaviour=rules)
     merged = coalesce.coalesce(processed, own, warn=warn, behaviour=rules)
     if not options.skip_schema_validation:
-        validate(processed, merged)
+        validate(processed, merged, chart.memo.setdefault(SCHEMAS_PASSED, set()))
     return Prepared(processed, merged, tuple(warnings))
 
 
@@ -254,36 +263,36 @@ def render_template(text: str, data: Any, name: str, *, rules: Behaviour | None 
         raise failures.exec_failure(error, run.behaviour) from error
 
 
+# Keys of a chart's memo that outlive a process: which values its schemas took, and that no template has a name of Helm 2.
+SCHEMAS_PASSED: Final = "schemas-passed"
+NO_OLD_NAMES: Final = "no-old-names"
 _VERDICTS_KEPT: Final = 64
 
 
-def validate(chart: Chart, values: dict[str, Any]) -> None:
+def validate(chart: Chart, values: dict[str, Any], passed: set[bytes]) -> None:
     """Values against values.schema.json of the chart and its subcharts. Raises ChartError `chart.values-schema`.
 
-    Values that passed are remembered by content.
+    `passed` remembers by content which values and schemas went together.
     """
-    passed: set[bytes] | None = chart.memo.get("schema-passed")
-    if passed is None:
-        has_schema = any(part.schema is not None for _, part in chart.walk())
-        passed = chart.memo["schema-passed"] = set() if has_schema else _NO_SCHEMA
-    if passed is _NO_SCHEMA:
+    schemas: list[bytes] | None = chart.memo.get("schemas")
+    if schemas is None:
+        found = [(path, part.schema) for path, part in chart.walk() if part.schema is not None]
+        schemas = chart.memo["schemas"] = [hashlib.blake2b(repr(found).encode()).digest()] if found else []
+    if not schemas:
         return
-    from helmflow.helm.values import schema
-
-    try:
-        digest = hashlib.blake2b(marshal.dumps(_plain(chart, values))).digest()
+    try:  # the old format writes equal values equally, however they are shared
+        digest = hashlib.blake2b(marshal.dumps(_plain(chart, values), 2), key=schemas[0]).digest()
     except ValueError:  # numbers from --set are no plain ones
         digest = b""
     if digest in passed:
         return
+    from helmflow.helm.values import schema
+
     schema.validate(chart, values)
     if digest:
         if len(passed) >= _VERDICTS_KEPT:
             passed.clear()
         passed.add(digest)
-
-
-_NO_SCHEMA: Final[set[bytes]] = set()
 
 
 def _plain(chart: Chart, values: dict[str, Any]) -> dict[str, Any]:
@@ -356,7 +365,7 @@ def _is_partial(path: str) -> bool:
 
 def _template_set(chart: Chart, layout: _Layout, run: Run, options: RenderOptions) -> TemplateSet:
     """The chart's templates, parsed once per chart. Raises TemplateError."""
-    key = ("templates", run.behaviour.major, options.strict)
+    key = ("templates", run.behaviour.major, options.strict, options.enable_dns)
     known: TemplateSet | None = chart.memo.get(key)
     if known is not None:
         return known.renew(run.calls())

@@ -19,8 +19,9 @@ from typing import Any, Final
 from helmflow.core.paths import cache_home
 from helmflow.gotemplate.program_cache import FolderCache, ProgramCache
 from helmflow.helm.chart.model import Chart, ChartFile, Dependency, Lock, Maintainer, Metadata
+from helmflow.helm.render import engine
 
-_FORMAT: Final = 1  # raise with every change of what is stored here
+_FORMAT: Final = 2  # raise with every change of what is stored here
 _YOUNG_S: Final = 2.0  # files changed this short ago may change again within the clock's step: these are read
 _HEADS_KEPT: Final = 2000
 
@@ -38,13 +39,18 @@ class Kept:
         key = _state_of(os.fspath(path))
         stored = self._get(key) if key else None
         if stored is not None:
-            chart: Chart = _unpacked(stored)
-            return replace(chart, path=os.fspath(path))
+            content, no_old_names = stored
+            chart: Chart = replace(_unpacked(content), path=os.fspath(path))
+            chart.memo[engine.NO_OLD_NAMES] = no_old_names
+            return chart
         from helmflow.helm.chart.load import load
 
         chart = load(path)
         if key:
-            self._put(key, _packed(chart))
+            from helmflow.helm.render import unread
+
+            no_old_names = chart.memo[engine.NO_OLD_NAMES] = not unread.old_names(chart)
+            self._put(key, (_packed(chart), no_old_names))
         return chart
 
     def load_values(self, text: bytes) -> dict[str, Any]:
@@ -65,15 +71,19 @@ class Kept:
 
         known = self._get(_key("heads", _identity(chart, name)))
         if known is not None:
-            manifests.know_heads(known)
+            heads, passed = known
+            manifests.know_heads(heads)
+            chart.memo[engine.SCHEMAS_PASSED] = set(passed)
+            chart.memo["schemas-kept"] = passed
 
     def save_heads(self, chart: Chart, name: str) -> None:
         """Keep what the documents were that this process has read."""
         from helmflow.helm.render import manifests
 
         heads = manifests.new_heads(_HEADS_KEPT)
-        if heads is not None:
-            self._put(_key("heads", _identity(chart, name)), heads)
+        passed = sorted(chart.memo.get(engine.SCHEMAS_PASSED, ()))
+        if heads is not None or passed != chart.memo.get("schemas-kept", []):
+            self._put(_key("heads", _identity(chart, name)), (heads or manifests.heads(_HEADS_KEPT), passed))
 
     def _get(self, key: str) -> Any:
         entry = self._things.load(key)

@@ -11,7 +11,6 @@ from helmflow.core.errors import ChartError, Mistake
 from helmflow.core.ids import ObjectRef
 from helmflow.core.lazy import pattern
 from helmflow.helm.chart.behaviour import HELM_4, Behaviour
-from helmflow.helm.chart.ignore import compile_pattern
 from helmflow.helm.chart.model import CrdFile
 from helmflow.helm.render import hooks, kinds
 from helmflow.helm.render.hooks import ChartHook
@@ -177,6 +176,8 @@ def only(shown: str, patterns: Iterable[str]) -> str:
 
     Raises ChartError for a pattern that nothing matches.
     """
+    from helmflow.helm.chart.ignore import compile_pattern
+
     documents = split(shown)
     found: list[str] = []
     for wanted in patterns:
@@ -236,8 +237,11 @@ def read_head(document: str, path: str) -> tuple[Head, Any]:
 
 def new_heads(most: int) -> list[tuple[str, str, str, str, str, dict[str, str]]] | None:
     """What the documents were that this process has read, as plain data; None where all were known before."""
-    if not any(document not in _known_before for document in _heads):
-        return None
+    return heads(most) if any(document not in _known_before for document in _heads) else None
+
+
+def heads(most: int) -> list[tuple[str, str, str, str, str, dict[str, str]]]:
+    """What the documents were that this process knows, as plain data."""
     return [
         (document, head.api_version, head.kind, head.name, head.namespace, dict(head.annotations))
         for document, (head, _) in list(_heads.items())[-most:]
