@@ -33,6 +33,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """One line per conformance suite."""
     folder = os.environ.get("HELMFLOW_CONFORMANCE_COUNTS")
+    _show_runs(terminalreporter)
     totals: dict[str, dict[str, int]] = {}
     sources = (
         [json.loads(f.read_text(encoding="utf-8")) for f in sorted(Path(folder).glob("*.json"))]
@@ -49,3 +50,14 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     for suite, numbers in sorted(totals.items()):
         rows = ", ".join(f"{number} {key}" for key, number in numbers.items())
         terminalreporter.line(f"{suite}: {rows}")
+
+
+def _show_runs(terminalreporter: Any) -> None:
+    """The seed and count that a long run recorded as its property "run", whether it passed or not."""
+    reports = [report for key in ("passed", "failed") for report in terminalreporter.stats.get(key, ())]
+    runs = [(report.nodeid, dict(getattr(report, "user_properties", ())).get("run")) for report in reports]
+    if any(run for _, run in runs):
+        terminalreporter.section("random runs")
+    for name, run in runs:
+        if run:
+            terminalreporter.line(f"{name}: {run}")

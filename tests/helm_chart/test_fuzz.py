@@ -123,13 +123,13 @@ def test_noise_ends_in_our_errors(reader: str) -> None:
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("reader", READERS)
-def test_a_minute_of_noise_ends_in_our_errors(reader: str) -> None:
+def test_a_minute_of_noise_ends_in_our_errors(
+    reader: str, record_property: Callable[[str, object], None]
+) -> None:
     seed = random.SystemRandom().randrange(1 << 40)
     source = Random(seed)
     stop = time.monotonic() + float(os.environ.get("HELMFLOW_FUZZ_SECONDS", "60"))
-    count = 0
+    record_property("run", f"seed {seed}")
     while time.monotonic() < stop:
-        count += 1
         with contextlib.suppress(HelmflowError):
             READERS[reader](source)
-    print(f"seed {seed}: {count} inputs")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,9 @@ from helmflow.helm.chart.load import load_archive
 from helmflow.helm.render.engine import RenderOptions, prepare, render_files
 from tests.charts import archive_of
 from tests.helm_render.random_charts import Case, case
+
+# The engine raises the interpreter's recursion limit for good, which hypothesis would rather do itself.
+pytestmark = pytest.mark.filterwarnings("ignore:The recursion limit will not be reset")
 
 EXAMPLES = Path(__file__).parents[2] / ".hypothesis" / "helm"
 FIXED = 500
@@ -68,9 +72,9 @@ def test_fixed_cases(number: int) -> None:
 
 
 @pytest.mark.nightly
-def test_fresh_cases() -> None:
+def test_fresh_cases(record_property: Callable[[str, object], None]) -> None:
     start = secrets.randbits(64)
-    print(f"seed {start}, {FRESH} cases, known failures in {EXAMPLES}")
+    record_property("run", f"seed {start}, {FRESH} cases")
 
     @seed(start)
     @settings(
