@@ -337,6 +337,16 @@ def _loaded(text: str) -> Any:
     return value
 
 
+def texts_read() -> dict[str, bytes]:
+    """The YAML texts that this process knows, with their serialised values."""
+    return dict(_texts)
+
+
+def know_texts(texts: Mapping[str, bytes]) -> None:
+    """Take over what another process read."""
+    _texts.update(texts)
+
+
 def _raising(work: Callable[[], str]) -> str:
     try:
         return work()

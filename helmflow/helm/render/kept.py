@@ -19,9 +19,9 @@ from typing import Any, Final
 from helmflow.core.paths import cache_home
 from helmflow.gotemplate.program_cache import FolderCache, ProgramCache
 from helmflow.helm.chart.model import Chart, ChartFile, Dependency, Lock, Maintainer, Metadata
-from helmflow.helm.render import engine
+from helmflow.helm.render import engine, functions
 
-_FORMAT: Final = 2  # raise with every change of what is stored here
+_FORMAT: Final = 3  # raise with every change of what is stored here
 _YOUNG_S: Final = 2.0  # files changed this short ago may change again within the clock's step: these are read
 _HEADS_KEPT: Final = 2000
 
@@ -71,7 +71,9 @@ class Kept:
 
         known = self._get(_key("heads", _identity(chart, name)))
         if known is not None:
-            heads, passed = known
+            heads, passed, texts = known
+            functions.know_texts(texts)
+            chart.memo["texts-kept"] = texts
             manifests.know_heads(heads)
             chart.memo[engine.SCHEMAS_PASSED] = set(passed)
             chart.memo["schemas-kept"] = passed
@@ -82,8 +84,12 @@ class Kept:
 
         heads = manifests.new_heads(_HEADS_KEPT)
         passed = sorted(chart.memo.get(engine.SCHEMAS_PASSED, ()))
-        if heads is not None or passed != chart.memo.get("schemas-kept", []):
-            self._put(_key("heads", _identity(chart, name)), (heads or manifests.heads(_HEADS_KEPT), passed))
+        texts = functions.texts_read()
+        kept = chart.memo.get("schemas-kept", []), chart.memo.get("texts-kept", {})
+        if heads is not None or (passed, texts) != kept:
+            self._put(
+                _key("heads", _identity(chart, name)), (heads or manifests.heads(_HEADS_KEPT), passed, texts)
+            )
 
     def _get(self, key: str) -> Any:
         entry = self._things.load(key)
