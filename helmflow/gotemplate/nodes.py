@@ -1,6 +1,9 @@
-"""The syntax tree. Nodes inside an action know their offset from the action's first character; an action that occurs
-twice is parsed once and its nodes are shared, so the items of a body carry where their action starts. `str(node)` is
-Go's text of the node, as error messages quote it."""
+"""The syntax tree: one class per Go node type, each with the offset of its text.
+
+Nodes inside an action know their offset from the action's first character; an action that occurs twice is parsed once
+and its nodes are shared, so the items of a body carry where their action starts. `str(node)` is Go's text of the node,
+as error messages quote it.
+"""
 
 from __future__ import annotations
 
