@@ -174,8 +174,16 @@ RUN: Final = (
     flag("hide_notes", "--hide-notes", kind=bool, help="Do not print notes"),
     *JOURNAL,
     flag("cascade", "--cascade", help="Deletion of dependents: background, foreground, orphan"),
-    flag("delete_data", "--delete-data", kind=bool, help="Delete volume claims and CRDs where they are dropped"),
-    flag("lease_duration", "--lease-duration", kind=int, default=30, help="Seconds until a dead run's lock ends"),
+    flag(
+        "delete_data", "--delete-data", kind=bool, help="Delete volume claims and CRDs where they are dropped"
+    ),
+    flag(
+        "lease_duration",
+        "--lease-duration",
+        kind=int,
+        default=30,
+        help="Seconds until a dead run's lock ends",
+    ),
     flag("detailed_exitcode", "--detailed-exitcode", kind=bool, help="Exit 2 where something changed"),
     flag("confirm", "--confirm", help="Name of a protected environment"),
     flag("prune", "--prune", kind=bool, help="Uninstall releases that left the file"),
@@ -298,6 +306,7 @@ def run_options(given: SimpleNamespace) -> flow.RunOptions:
             show_secrets=bool(get("show_secrets")),
             include_tests=bool(get("include_tests")),
             no_hooks=bool(get("no_hooks")),
+            skip_installs=bool(get("skip_diff_on_install")),
         ),
         test=flow.TestOptions(
             logs=bool(get("logs")), cleanup=bool(get("cleanup")), timeout_s=float(get("timeout") or 300)

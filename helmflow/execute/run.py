@@ -195,16 +195,20 @@ def walked(plan: Plan) -> Mapping[ReleaseId, frozenset[ReleaseId]]:
             else:
                 found[release].add(need)
     # Among what may start, Helmfile's order: what goes first, dependents before what they need; then level by level.
+    # A destroy turns the whole order round, equal levels too.
     level = levels({release.id: plan.needs.get(release.id, frozenset()) for release in plan.releases})
+    names = list(found)
+    if plan.command in _DESTROYING:
+        names.reverse()
     order = sorted(
-        found, key=lambda release: (0, -level[release]) if release in gone else (1, level[release])
+        names, key=lambda release: (0, -level[release]) if release in gone else (1, level[release])
     )
     return {release: frozenset(found[release]) for release in order}
 
 
 def _uninstalls(plan: Plan, release: ReleasePlan) -> bool:
     return release.action.kind is ActionKind.UNINSTALL or (
-        plan.command in ("destroy", "delete") or release.action.code == "absent"
+        plan.command in _DESTROYING or release.action.code == "absent"
     )
 
 
@@ -347,6 +351,7 @@ def _finally(bench: Bench, failure: Mistake | None) -> Mistake | None:
 
 
 _NOTHING = Mistake("", "")
+_DESTROYING = frozenset({"destroy", "delete"})
 
 
 def _mistake(error: HelmflowError) -> Mistake:

@@ -15,7 +15,8 @@ def diff(options: RunOptions, emit: Emit, given: Session | None = None) -> Plan:
     """The plan of every selected release. Writes nothing."""
     with session_for(options, emit, given) as session:
         desired = prepare.load(session, "diff")
-        preparation = prepare.prepare(session, prepare.choose(session, desired), "diff")
+        chosen = prepare.choose(session, desired, counting=prepare.RENDERED)
+        preparation = prepare.prepare(session, chosen, "diff")
         plan = make_plan(session, preparation, command="diff")
         Journal(session, desired, preparation).planned(plan)
         for release in plan.releases:

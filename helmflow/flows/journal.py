@@ -49,7 +49,10 @@ class Journal:
 
     def planned(self, plan: Plan) -> None:
         """A `diff` line for every release that was compared."""
+        skipped = self.session.options.show.skip_installs
         for release in plan.releases:
+            if skipped and release.action.kind is ActionKind.INSTALL:
+                continue
             if self._prepared(release.id):
                 outcome = "changed" if release.action.writes else release.action.kind.value
                 self.record("diff", release.release, plan=release, outcome=outcome)

@@ -28,7 +28,7 @@ def lint(options: RunOptions, emit: Emit, given: Session | None = None) -> tuple
     reports = []
     with session_for(options, emit, given) as session:
         desired = prepare.load(session, "lint")
-        chosen = prepare.choose(session, desired)
+        chosen = prepare.choose(session, desired, counting=prepare.RENDERED)
         preparation = prepare.prepare(session, chosen, "lint")
         journal = Journal(session, desired, preparation)
         for release in chosen.order:

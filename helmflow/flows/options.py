@@ -127,7 +127,7 @@ class RunningOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShowOptions:
-    """What a diff shows. `context` -1: whole objects."""
+    """What a diff shows. `context` -1: whole objects; `skip_installs`: nothing of releases that are not there yet."""
 
     context: int = -1
     suppress_kinds: tuple[str, ...] = ()
@@ -136,6 +136,7 @@ class ShowOptions:
     include_tests: bool = False
     no_hooks: bool = False
     drift: bool = True
+    skip_installs: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

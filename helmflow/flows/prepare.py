@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from helmflow.core.errors import ConfigError, HelmflowError
 from helmflow.core.events import ChartFetched, Emit
@@ -18,6 +18,7 @@ from helmflow.flows import local_hooks
 from helmflow.flows.options import NeedsMode, StateOptions
 from helmflow.flows.session import Session
 from helmflow.providers.state_ports import state_ports
+from helmflow.state import selection
 from helmflow.state.context import Trust
 from helmflow.state.load import LoadRequest, load_desired
 from helmflow.state.model import DesiredState, Presence, Release
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from helmflow.state.values import CommandValues, ResolvedValues
 
 MAX_WORKERS = 16
+# What satisfies a need where nothing is deleted: a need on `installed: false` is refused there, as in Helmfile.
+RENDERED: Final = (Presence.PRESENT,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,22 +126,23 @@ def command_values(session: Session) -> CommandValues:
     )
 
 
-def choose(session: Session, desired: DesiredState, mode: NeedsMode | None = None) -> Chosen:
-    """The selected releases, with or without what they need. Raises ConfigError for needs that may not be left out."""
-    selected = [release for release in desired.chosen if release.presence is not Presence.DISABLED]
-    if not any(release.needs for release in desired.releases):
-        return Chosen(desired=desired, releases=tuple(selected), needs={r.id: frozenset() for r in selected})
-    from helmflow.state.graph import ReleaseGraph
+def choose(
+    session: Session,
+    desired: DesiredState,
+    mode: NeedsMode | None = None,
+    counting: Collection[Presence] = tuple(Presence),
+) -> Chosen:
+    """The selected releases, with or without what they need; `counting` as in `state.selection.choose`.
 
-    graph = ReleaseGraph.of(desired.releases)
-    wanted = mode or session.options.state.needs
-    ids = {release.id for release in selected}
-    if wanted is NeedsMode.REQUIRE:
-        _refuse_missing(selected, ids)
-    if wanted in (NeedsMode.INCLUDE, NeedsMode.INCLUDE_TRANSITIVE):
-        ids |= graph.closure(ids)
-    chosen = tuple(release for release in desired.releases if release.id in ids)
-    return Chosen(desired=desired, releases=chosen, needs=graph.among(ids))
+    Raises ConfigError for duplicates, cycles and needs that may not be left out.
+    """
+    state = session.options.state
+    files = selection.Files.SEQUENTIAL if state.sequential_helmfiles else selection.Files.PARALLEL
+    found = selection.choose(desired, mode or state.needs, files, counting)
+    releases = tuple(release for release in found.releases if release.presence is not Presence.DISABLED)
+    return Chosen(
+        desired=desired, releases=releases, needs=found.graph.among(release.id for release in releases)
+    )
 
 
 def prepare(session: Session, chosen: Chosen, command: str) -> Preparation:
@@ -315,16 +319,3 @@ def _standard_input(state: StateOptions) -> str | None:
     if state.file != "-":
         return None
     return sys.stdin.read() if state.text is None else state.text
-
-
-def _refuse_missing(selected: list[Release], ids: set[ReleaseId]) -> None:
-    for release in selected:
-        for need in release.needs:
-            if need.id not in ids:
-                raise ConfigError(
-                    f'release "{release.id}" depends on "{need.id}" which does not match the selectors. '
-                    f'Please add a selector like "--selector name={need.id.name}", or indicate whether to skip '
-                    "(--skip-needs) or include (--include-needs) these dependencies",
-                    error_id="state.need-not-selected",
-                    span=need.span or release.span,
-                )

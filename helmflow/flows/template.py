@@ -18,7 +18,7 @@ def template(
     """Every selected release and the text that `helm template` prints for it, in the order of needs."""
     with session_for(options, emit, given) as session:
         desired = prepare.load(session, "template")
-        chosen = prepare.choose(session, desired)
+        chosen = prepare.choose(session, desired, counting=prepare.RENDERED)
         preparation = prepare.prepare(session, chosen, "template")
         journal = Journal(session, desired, preparation)
         for release in chosen.order:
