@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -146,9 +147,9 @@ def test_both_back_ends_do_the_same() -> None:
 
 
 @pytest.mark.nightly
-def test_both_back_ends_do_the_same_at_length() -> None:
+def test_both_back_ends_do_the_same_at_length(record_property: Callable[[str, object], None]) -> None:
     start = random.SystemRandom().randrange(1 << 40)
-    print(f"seeds from {start}")
+    record_property("run", f"seeds from {start}")
     for seed in range(start, start + 100_000):
         compare(seed)
 

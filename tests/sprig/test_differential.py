@@ -44,8 +44,8 @@ def test_fixed_expressions(name: str) -> None:
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("name", STREAMS)
-def test_fresh_expressions(name: str) -> None:
+def test_fresh_expressions(name: str, record_property: Callable[[str, object], None]) -> None:
     seed = secrets.randbits(32)
-    print(f"seed {seed}")
+    record_property("run", f"seed {seed}")
     wrong = compare(STREAMS[name](seed), 20_000)
     assert not wrong, f"seed {seed}: {len(wrong)} differ\n" + "\n".join(wrong[:20])
