@@ -171,8 +171,20 @@ def _quote(text: str) -> str:
 
 
 def _quote_html(text: str) -> str:
-    """A JSON string safe inside HTML."""
-    return '"' + _SAFE_HTML.sub(_escape, text) + '"'
+    """A JSON string safe inside HTML; short ones are remembered."""
+    known = _quoted.get(text)
+    if known is None:
+        known = '"' + _SAFE_HTML.sub(_escape, text) + '"'
+        if len(text) <= _LONGEST_QUOTED:
+            if len(_quoted) >= _QUOTED_KEPT:
+                _quoted.clear()
+            _quoted[text] = known
+    return known
+
+
+_quoted: dict[str, str] = {}
+_QUOTED_KEPT: Final = 10_000
+_LONGEST_QUOTED: Final = 256
 
 
 def _scalar(value: Any, quote: Callable[[str], str]) -> str | None:
