@@ -243,7 +243,7 @@ class _Compiler:
     def _typed(self, pipe: nodes.Pipe) -> rules.Scope | None:
         """The scope of a body that visits elements with a Go type of their own."""
         scope = self.scope
-        if not pipe.declared or pipe.assigns or scope is None or scope.knowledge != INTERFACE:
+        if not pipe.declared or pipe.assigns or scope is None or scope.name in self.tree.range_assigned:
             return scope
         return rules.Scope(scope.name, scope.slot, UNKNOWN, scope.outer)
 
