@@ -233,14 +233,15 @@ class _Worker:
         raise failed[0]
 
     def _load(self, node: _ChartNode, emit: Emit) -> Chart:
-        from helmflow.helm.chart.load import load as load_chart
+        from helmflow.helm.chart.folder import load_chart_or_folder
         from helmflow.providers.charts import dependencies
 
         started = self._session.clock.monotonic()
         fetched: FetchedChart = self._fetcher.fetch(
             node.chart, node.version, Path(node.base_dir), devel=node.devel
         )
-        chart = dependencies.complete(load_chart(fetched.path), fetched.path, self._fetcher)
+        chart = load_chart_or_folder(fetched.path, self._kustomize)
+        chart = dependencies.complete(chart, fetched.path, self._fetcher)
         emit(
             ChartFetched(
                 chart=node.chart,
@@ -250,6 +251,29 @@ class _Worker:
             )
         )
         return chart
+
+    def _kustomize(self, folder: Path) -> bytes:
+        """What `kustomize build` prints for a folder."""
+        from helmflow.core import process
+
+        hint = "install kustomize, or name a folder of plain manifests or a chart"
+        if self._session.options.state.untrusted:
+            raise ConfigError(
+                f"{folder.name} is a kustomization, which --untrusted does not build",
+                error_id="state.untrusted",
+                hint="run without --untrusted where the files come from people you trust",
+            )
+        try:
+            built = process.run(("kustomize", "build", str(folder)))
+        except HelmflowError as cause:
+            raise ConfigError(
+                f"{folder.name} is a kustomization: {cause.message}", error_id="chart.kustomize", hint=hint
+            ) from cause
+        if built.status != 0:
+            raise ConfigError(
+                f"kustomize build {folder.name} failed: {built.stderr.strip()}", error_id="chart.kustomize"
+            )
+        return built.stdout.encode()
 
     def _prepare(self, release: Release) -> Prepared:
         from helmflow.state.values import layer
