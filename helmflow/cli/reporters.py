@@ -11,6 +11,7 @@ from typing import Protocol
 
 from helmflow.core.errors import ConfigError, Mistake
 from helmflow.core.events import Emit, Event, Warned
+from helmflow.core.sensitive import mask_everything
 from helmflow.execute.report import RunReport
 from helmflow.plan.model import Plan
 from helmflow.ui.theme import Theme, choose
@@ -89,7 +90,9 @@ class Reporting:
             print(report_view.render_tests(report))  # noqa: T201
         elif not self._given.quiet or not report.ok:
             notes = not vars(self._given).get("hide_notes")
-            print(report_view.render(report, self.theme, notes=notes))  # noqa: T201
+            text = report_view.render(report, self.theme, notes=notes)
+            # Notes and what a cluster refused may quote values.
+            print(text if vars(self._given).get("show_secrets") else mask_everything(text))  # noqa: T201
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import base64
 import json
 import re
 import threading
+from collections import deque
 from typing import final
 
 
@@ -54,6 +55,7 @@ class SecretTexts:
         self._texts: set[str] = set()
         self._pattern: re.Pattern[str] | None = None
         self._lock = threading.Lock()
+        _runs.append(self)
 
     def add(self, value: object) -> None:
         """Remember every text in a value: texts themselves, list items, map values, and lines of long texts."""
@@ -97,3 +99,14 @@ class SecretTexts:
 
     def __repr__(self) -> str:
         return f"SecretTexts({len(self._texts)} texts)"
+
+
+# The secrets of the last loads: an error may be shown when the run that it comes from is over.
+_runs: deque[SecretTexts] = deque(maxlen=64)
+
+
+def mask_everything(text: str) -> str:
+    """The text without any secret of this process: for errors and logs, which come from everywhere."""
+    for secrets in list(_runs):
+        text = secrets.mask(text)
+    return text

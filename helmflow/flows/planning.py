@@ -98,7 +98,8 @@ def make_plan(session: Session, preparation: Preparation, *, command: str) -> Pl
     drafts = [_draft(session, chosen, by_id[release], preparation) for release in chosen.order]
     for cluster in _clusters(drafts):
         _plan_cluster(session, cluster, [draft for draft in drafts if draft.cluster is cluster])
-    redactor = Redactor(chosen.desired.secrets.mask)
+    _remember_old_secrets(chosen, drafts)
+    redactor = Redactor(chosen.desired.secrets.mask, show=session.options.show.show_secrets)
     plans = [_release_plan(session, draft, redactor) for draft in drafts]
     names = ", ".join(cluster.name for cluster in _clusters(drafts))
     return Plan(
@@ -213,7 +214,8 @@ def _rollback_plan(session: Session, chosen: Chosen, drafts: list[_Draft], comma
         draft.settings = replace(draft.settings, description=f"Rollback to {draft.goal.number}")
     for cluster in _clusters(drafts):
         _plan_cluster(session, cluster, [draft for draft in drafts if draft.cluster is cluster])
-    redactor = Redactor(chosen.desired.secrets.mask)
+    _remember_old_secrets(chosen, drafts)
+    redactor = Redactor(chosen.desired.secrets.mask, show=session.options.show.show_secrets)
     return Plan(
         command=command,
         environment=chosen.desired.environment,
@@ -492,6 +494,18 @@ def _read_live(cluster: Cluster, drafts: list[_Draft]) -> None:
     )
     for draft in drafts:
         draft.live = live
+
+
+def _remember_old_secrets(chosen: Chosen, drafts: list[_Draft]) -> None:
+    """What earlier revisions have where secrets are today was a secret too, and a diff would show it."""
+    for draft in drafts:
+        paths = draft.prepared.values.secret_paths if draft.prepared is not None else ()
+        for revision in draft.revisions if paths else ():
+            for path in paths:
+                value: Json = revision.config
+                for key in path:
+                    value = value.get(key) if isinstance(value, Mapping) else None
+                chosen.desired.secrets.add(value)
 
 
 def _release_plan(session: Session, draft: _Draft, redactor: Redactor) -> ReleasePlan:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -12,6 +13,8 @@ from typing import Any
 from helmflow.plan.model import Change
 
 Json = Any
+# A mask that begins a plain scalar would make it an alias (`key: ***`), which is no YAML.
+_QUOTED = re.compile(r"^(\s*(?:- )*(?:[^\s'\"#:][^\n:]*: )?)(\*\*\*[^\s'\"\\]*)$", re.MULTILINE)
 Mask = Callable[[str], str]
 
 
@@ -20,10 +23,13 @@ class Redactor:
     """Masks the texts of changes. Equal values have equal marks within one run and no meaning outside of it."""
 
     mask_known: Mask
+    show: bool = False
     salt: bytes = field(default_factory=lambda: secrets.token_bytes(16), repr=False)
 
     def change(self, change: Change) -> Change:
-        """The same change with masked texts; what is sent stays as it is."""
+        """The same change with masked texts; what is sent stays as it is. With `show`, nothing is masked."""
+        if self.show:
+            return change
         secret = change.ref.kind == "Secret" and change.ref.api_version == "v1"
         return replace(
             change,
@@ -33,7 +39,9 @@ class Redactor:
 
     def text(self, text: str, *, secret: bool) -> str:
         """One document's text."""
-        return self.mask_known(self._secret(text) if secret and text else text)
+        shown = self._secret(text) if secret and text else text
+        masked = self.mask_known(shown)
+        return _QUOTED.sub(r'\1"\2"', masked) if masked != shown else masked
 
     def _secret(self, text: str) -> str:
         from helmflow.core import yaml_dialect

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from helmflow.core.errors import HelmflowError, Mistake, TemplateError
+from helmflow.core.sensitive import mask_everything
 from helmflow.ui.text import sanitize
 
 
@@ -18,12 +19,12 @@ def render(error: HelmflowError) -> str:
         lines.extend(f"    {sanitize(str(frame))}" for frame in error.frames[:-1])
     if len(error.mistakes) > 1:
         lines.append(f"{len(error.mistakes)} mistakes")
-    return "\n".join(lines)
+    return mask_everything("\n".join(lines))
 
 
 def render_warning(warning: Mistake) -> str:
     """A warning in the same form."""
-    return "\n".join(_mistake(warning, "warning"))
+    return mask_everything("\n".join(_mistake(warning, "warning")))
 
 
 def _mistake(mistake: Mistake, word: str) -> Iterator[str]:

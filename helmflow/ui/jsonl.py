@@ -11,6 +11,7 @@ from typing import IO, Any
 from helmflow.core.errors import Mistake
 from helmflow.core.events import Event
 from helmflow.core.ids import ObjectRef, ReleaseId
+from helmflow.core.sensitive import mask_everything
 
 
 class JsonLines:
@@ -23,7 +24,7 @@ class JsonLines:
         """Write one event."""
         fields = {name: as_json(getattr(event, name)) for name in (f.name for f in dataclasses.fields(event))}
         line = {"event": type(event).__name__, "time": datetime.now(UTC).isoformat(), **fields}
-        self._stream.write(json.dumps(line, separators=(",", ":")) + "\n")
+        self._stream.write(mask_everything(json.dumps(line, separators=(",", ":"))) + "\n")
         self._stream.flush()
 
     def close(self) -> None:

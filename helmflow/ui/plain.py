@@ -9,6 +9,7 @@ from typing import IO, Final, assert_never
 
 from helmflow.core import events
 from helmflow.core.ids import ReleaseId
+from helmflow.core.sensitive import mask_everything
 from helmflow.ui import error_view
 from helmflow.ui.text import duration, namer, plural, sanitize
 from helmflow.ui.theme import STYLE_OF_OUTCOME, Theme
@@ -195,5 +196,5 @@ class PlainReporter:
             self._write(line)
 
     def _write(self, text: str) -> None:
-        self._stream.write(text + "\n")
+        self._stream.write(mask_everything(text) + "\n")
         self._stream.flush()
