@@ -59,6 +59,9 @@ FLAGS: dict[str, str] = {
     "--enable-dns": "enable_dns",
     "--skip-schema-validation": "skip_schema_validation",
     "--disable-openapi-validation": "disable_openapi_validation",
+    "--create-namespace": "create_namespace",
+    "--skip-crds": "skip_crds",
+    "--take-ownership": "take_ownership",
 }
 
 
@@ -440,6 +443,13 @@ def _options_differ(want: list[Planned], got: list[Planned]) -> str:
             timeout = str(one.options.get("--timeout", "")).removesuffix("s")
             if timeout and float(timeout) != float(match.options.get("timeout_s") or 0):
                 return f"{one.release}: timeout {timeout}, got {match.options.get('timeout_s')}"
+            if (
+                "--history-max" in one.options
+                and int(one.options["--history-max"]) != match.options["history_max"]
+            ):
+                return f"{one.release}: history_max is {match.options['history_max']}"
+            if str(one.options.get("--description", "")) != match.options["description"]:
+                return f"{one.release}: description is {match.options['description']!r}"
             if bool(one.options.get("--reset-values")) != bool(match.options.get("reset_values")):
                 return f"{one.release}: reset_values is {match.options.get('reset_values')}"
         compared = one.operation in ("upgrade", "template", "diff") and "--set" not in one.options
