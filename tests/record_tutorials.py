@@ -21,7 +21,9 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             path = write_chart(Path(folder) / "chart", tutorial.files)
             with helm_python.Chart.load(path) as chart:
-                release = config.install(chart, "demo", tutorial.values, namespace="demo-ns", dry_run="client")
+                release = config.install(
+                    chart, "demo", tutorial.values, namespace="demo-ns", dry_run="client"
+                )
                 files = chart.render(tutorial.values, name="demo", namespace="demo-ns")
         recorded[name] = {"manifest": release.get("manifest", ""), "files": files}
     TARGET.write_text(json.dumps(recorded, indent=1, sort_keys=True) + "\n", encoding="utf-8")

@@ -1,12 +1,12 @@
 """The errors people see. Only user-caused failures are HelmflowError; anything else is a bug and keeps its traceback.
 
-    HelmflowError            what, where, why, what to do; a stable error id; an exit code
-    ├── ConfigError          the state file, its environments, selectors, flags (several mistakes at once)
-    ├── TemplateError        a template failed; frames through include and tpl
-    ├── ChartError           a chart, archive, repository or registry
-    ├── ClusterError         the cluster answered no, or did not answer
-    ├── Refusal              helmflow will not do this, and says why
-    └── RunFailed            a run ended with failed releases; the report was already shown
+HelmflowError            what, where, why, what to do; a stable error id; an exit code
+├── ConfigError          the state file, its environments, selectors, flags (several mistakes at once)
+├── TemplateError        a template failed; frames through include and tpl
+├── ChartError           a chart, archive, repository or registry
+├── ClusterError         the cluster answered no, or did not answer
+├── Refusal              helmflow will not do this, and says why
+└── RunFailed            a run ended with failed releases; the report was already shown
 """
 
 from __future__ import annotations

@@ -11,15 +11,21 @@ MAX_CHART_BYTES: Final = 100 * MIB  # Helm's own bound on a decompressed archive
 MAX_CHART_FILE_BYTES: Final = 5 * MIB  # Helm's own bound on one member of an archive
 MAX_CHART_MEMBERS: Final = 20_000  # an archive of a million empty files is no chart
 MAX_STATE_FILE_BYTES: Final = 32 * MIB  # a rendered state file of 10,000 releases is about 8 MiB
-MAX_YAML_DEPTH: Final = 400  # nesting of YAML; go-yaml allows 10,000, the deepest recorded chart needs about 60
+MAX_YAML_DEPTH: Final = (
+    400  # nesting of YAML; go-yaml allows 10,000, the deepest recorded chart needs about 60
+)
 MAX_DATA_DEPTH: Final = 400  # nesting of JSON, for the same reason
 MAX_YAML_ALIAS_NODES: Final = 4_000_000  # what aliases may expand to: "billion laughs"
 MAX_TEMPLATE_OUTPUT_BYTES: Final = 256 * MIB  # one render, all files together
 MAX_INCLUDE_DEPTH: Final = 1000  # Helm's recursionMaxNums, per template name
 MAX_TPL_DEPTH: Final = 200  # nested tpl calls; Helm has no bound and its process dies
 MAX_TEMPLATE_DEPTH: Final = 100_000  # Go's maxExecDepth for {{ template }}
-MAX_TEMPLATE_TEXT_BYTES: Final = 16 * MIB  # what one template or printf gives; the largest recorded one is 2 MiB
-MAX_TEMPLATE_STEPS: Final = 5_000_000  # loop rounds and template calls of one render; large charts need 200,000
+MAX_TEMPLATE_TEXT_BYTES: Final = (
+    16 * MIB
+)  # what one template or printf gives; the largest recorded one is 2 MiB
+MAX_TEMPLATE_STEPS: Final = (
+    5_000_000  # loop rounds and template calls of one render; large charts need 200,000
+)
 MAX_LIST_ITEMS: Final = 10_000_000  # append, concat: list growth
 MAX_SEQUENCE_ITEMS: Final = 1_000_000  # until, untilStep, seq: ten million numbers alone would fill 400 MiB
 MAX_STRING_BYTES: Final = 256 * MIB  # repeat, indent, printf widths

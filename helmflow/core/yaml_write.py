@@ -31,9 +31,7 @@ _LONGEST_ORDER: Final = 100
 
 # Characters go-yaml's emitter escapes: what its is_printable refuses (tab, C0, C1, BOM, noncharacters, astral).
 _SPECIAL: Final = pattern(r"[^\n\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd]")
-_UNWRITABLE: Final = pattern(
-    r"[\x7f-\x84\x86-\x9f\ufffe\uffff]"
-)  # raw in JSON, refused by go-yaml's reader
+_UNWRITABLE: Final = pattern(r"[\x7f-\x84\x86-\x9f\ufffe\uffff]")  # raw in JSON, refused by go-yaml's reader
 _BREAKS: Final = pattern("[\n\r\x85\u2028\u2029]")
 _PLAIN_SURE: Final = pattern(r"[A-EG-MP-SU-XZa-eg-mp-su-xz_/$^(\\][A-Za-z0-9_./$()=+@\\-]*\Z")
 _ESCAPES: Final = {

@@ -19,8 +19,8 @@ from helmflow.gotemplate.runtime import CALL_FAILURES, Fault
 from helmflow.gotemplate.values import INVALID, equal, type_of
 
 if TYPE_CHECKING:
-    from helmflow.gotemplate.trees import Tree
     from helmflow.gotemplate.templates import Template, TemplateSet
+    from helmflow.gotemplate.trees import Tree
 
 Frame = dict[int, Any]
 Expression = Callable[[Any, Frame], Any]

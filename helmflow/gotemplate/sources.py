@@ -24,8 +24,8 @@ from helmflow.gotemplate.runtime import Fault
 from helmflow.gotemplate.values import INVALID, equal
 
 if TYPE_CHECKING:
-    from helmflow.gotemplate.trees import Tree
     from helmflow.gotemplate.templates import Template, TemplateSet
+    from helmflow.gotemplate.trees import Tree
 
 MAX_LOOPS: Final = 16  # CPython refuses more than 20 nested loops and tries, and 100 levels of indentation
 MAX_INDENT: Final = 80

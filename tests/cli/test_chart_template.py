@@ -27,14 +27,21 @@ def chart(tmp_path: Path) -> Path:
         ([], '{"a":"default","b":{"c":1}}'),
         (["-f", "v.yaml"], '{"a":"file","b":{"c":1,"d":2}}'),
         (["--set", "a=x,b.c=null"], '{"a":"x","b":{}}'),
-        (["--set", "a=later", "--set-json", '{"a":"sooner","b":{"e":[1]}}'], '{"a":"later","b":{"c":1,"e":[1]}}'),
+        (
+            ["--set", "a=later", "--set-json", '{"a":"sooner","b":{"e":[1]}}'],
+            '{"a":"later","b":{"c":1,"e":[1]}}',
+        ),
         (["--set-json", 'b={"e":true}'], '{"a":"default","b":{"c":1,"e":true}}'),
         (["--set-file", "a=text"], '{"a":"from a file","b":{"c":1}}'),
         (["--set-string", "a=1", "--set-literal", "b.c=x,y"], '{"a":"1","b":{"c":"x,y"}}'),
     ],
 )
 def test_values_come_in_helms_order(
-    chart: Path, flags: list[str], values: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    chart: Path,
+    flags: list[str],
+    values: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(chart)
     assert run(["web", "./c", *flags]) == 0

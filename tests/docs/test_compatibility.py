@@ -27,5 +27,8 @@ def test_every_accepted_flag_is_listed() -> None:
         if getattr(one, "help", "").startswith("Accepted")
     ]
     assert flags
-    names = [next(name for name in re.split(r"[ ,/]", " ".join(one.names)) if name.startswith("--")) for one in flags]
+    names = [
+        next(name for name in re.split(r"[ ,/]", " ".join(one.names)) if name.startswith("--"))
+        for one in flags
+    ]
     assert [name for name in names if f"`{name}`" not in page] == []
