@@ -63,12 +63,11 @@ def folder() -> Path:
 def cases(root: Path | None = None) -> list[Case]:
     """Every recorded case, sorted."""
     root = root or folder()
-    found = [
+    return [
         Case(root, entry.name, file.name.removesuffix(".json.gz"))
         for entry in sorted(os.scandir(root / "expected"), key=lambda entry: entry.name)
         for file in sorted(os.scandir(entry.path), key=lambda file: file.name)
     ]
-    return found
 
 
 @lru_cache(maxsize=4)

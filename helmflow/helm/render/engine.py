@@ -344,9 +344,11 @@ def _layout(chart: Chart) -> _Layout:
 def _make_layout(chart: Chart) -> _Layout:
     found: list[tuple[str, ChartFile, str]] = []
     for owner, part in chart.walk():
-        for file in part.templates:
-            if not part.is_library or _is_partial(file.name):
-                found.append((f"{owner}/{file.name}", file, owner))
+        found.extend(
+            (f"{owner}/{file.name}", file, owner)
+            for file in part.templates
+            if not part.is_library or _is_partial(file.name)
+        )
     found.sort(key=lambda entry: (entry[0].count("/"), entry[0]), reverse=True)
     unique = {path: (file, owner) for path, file, owner in found}
     return _Layout(
