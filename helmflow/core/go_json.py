@@ -337,13 +337,32 @@ _FAST: Final = json.JSONDecoder(parse_int=float, parse_constant=_refuse_constant
 _RISKY: Final = pattern(r"\\u[dD][89a-fA-F]|[0-9][eE]|[0-9]{300}|[\ud800-\udfff]")
 
 
+def _too_deep(value: Any) -> bool:
+    """Whether a tree has more than MAX_DATA_DEPTH levels, seen level by level."""
+    level = [value]
+    for _ in range(MAX_DATA_DEPTH):
+        level = [
+            child
+            for node in level
+            for child in (node.values() if isinstance(node, dict) else node)
+            if isinstance(child, dict | list)
+        ]
+        if not level:
+            return False
+    return True
+
+
 def _read(text: str) -> Any:
     """Python's reader where its answer is Go's, our scanner for the rest and for every error."""
     if not _RISKY.search(text):
         try:
-            return _FAST.decode(text)
+            value = _FAST.decode(text)
         except (ValueError, RecursionError):
             pass
+        else:
+            # Python's own bound is the recursion limit, which a process may have raised.
+            if text.count("[") + text.count("{") <= MAX_DATA_DEPTH or not _too_deep(value):
+                return value
     from helmflow.core.go_json_scan import scan
 
     return scan(text)

@@ -32,4 +32,4 @@ def test_marks_mean_nothing_outside_of_a_run() -> None:
 
 def test_known_secrets_are_masked_everywhere() -> None:
     redactor = Redactor(lambda text: text.replace("hunter2", "***"))
-    assert redactor.change(change("ConfigMap", "", "a: hunter2")).after == "a: ***"
+    assert redactor.change(change("ConfigMap", "", "a: hunter2")).after == 'a: "***"'
