@@ -648,10 +648,15 @@ class _Pretty:
 def _pretty_order(value: dict[Any, Any]) -> list[Any]:
     """Keys in go-yaml's order; numbers and booleans before text."""
     texts = [key for key in value if isinstance(key, str)]
-    others = sorted(
-        (key for key in value if not isinstance(key, str)), key=lambda key: (key is None, key or 0)
-    )
+    others = sorted((key for key in value if not isinstance(key, str)), key=_rank)
     return [*others, *natural_order(texts, letters_first=True)]
+
+
+def _rank(key: Any) -> tuple[int, Any, str]:
+    """Numbers by value, then dates and the like by their text, null last: kinds that do not compare are kept apart."""
+    if key is None:
+        return 2, 0, ""
+    return (0, key, "") if isinstance(key, bool | int | float) else (1, 0, str(key))
 
 
 def _pretty_string(text: str) -> str:
