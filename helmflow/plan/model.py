@@ -75,12 +75,27 @@ class Action:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """Why one field changes: `planned` (chart or values want it so), `drift` (it was changed in the cluster), or both.
+
+    `path` is as in `plan.shapes`; `manager` and `since` say who wrote the field last and when, "" where nobody knows.
+    """
+
+    path: tuple[str | int, ...]
+    planned: bool
+    drift: bool
+    manager: str = ""
+    since: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """One object's change.
 
     `before` and `after` are the YAML texts people compare ("" where there is none); `body` is what is sent;
     `reason` says why (adopted, immutable field, drift of `fields`); `hook` marks an object of a chart hook;
-    `force` takes fields from other managers; `uid` names the object that the plan was made for, `live` is that
+    `force` takes fields from other managers; `causes` say why each field changes; `ignored` counts the fields that
+    are not shown, by the rule that dropped them; `uid` names the object that the plan was made for, `live` is that
     object as it was read and `last` the document that was applied to it before (None where not at hand).
     """
 
@@ -94,6 +109,8 @@ class Change:
     hook: bool = False
     drift: bool = False
     force: bool = False
+    causes: tuple[Cause, ...] = ()
+    ignored: tuple[tuple[str, int], ...] = ()
     uid: str = ""
     live: Json = field(default=None, repr=False, compare=False)
     last: Json = field(default=None, repr=False, compare=False)
@@ -268,7 +285,8 @@ class ReleasePlan:
 
     `owner` is the release with the context and namespace it really goes to. `steps` run in order; `finally_steps` run after them, also after a failure. `revision` is the one that the
     run will store (None where nothing is stored), `previous` the newest stored one, `stored` all that are not
-    superseded. `looked_up`: its templates read the cluster.
+    superseded. `looked_up`: its templates read the cluster. `because` names what differs from the deployed revision
+    (chart 1.0.0 -> 1.1.0, values, ...); `chart_digest` is the archive's, "" for a folder.
     """
 
     id: ReleaseId
@@ -286,6 +304,10 @@ class ReleasePlan:
     notes: str = ""
     warnings: tuple[Mistake, ...] = ()
     looked_up: bool = False
+    because: tuple[str, ...] = ()
+    chart_version: str = ""
+    app_version: str = ""
+    chart_digest: str = ""
 
     @property
     def brings_kinds(self) -> bool:
