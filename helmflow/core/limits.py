@@ -31,4 +31,6 @@ MAX_SEQUENCE_ITEMS: Final = 1_000_000  # until, untilStep, seq: ten million numb
 MAX_STRING_BYTES: Final = 256 * MIB  # repeat, indent, printf widths
 MAX_RENDER_SECONDS: Final = 120.0  # one chart; the slowest recorded chart needs about 2 s cold
 MAX_INDEX_BYTES: Final = 64 * MIB  # a repository index; the largest public one is about 30 MiB
+MAX_KEYRING_BYTES: Final = 64 * MIB  # a file of public keys; Debian's whole keyring is about 30 MiB
+MAX_PROVENANCE_BYTES: Final = 1 * MIB  # a provenance file: one Chart.yaml and one signature
 MAX_RESPONSE_BYTES: Final = 512 * MIB  # one answer of a cluster

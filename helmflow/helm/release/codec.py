@@ -12,10 +12,11 @@ from typing import Any, Final, Literal
 from helmflow.core import go_json
 from helmflow.core.errors import HelmflowError
 from helmflow.core.limits import MAX_CHART_BYTES
-from helmflow.helm.chart.model import Chart, ChartFile, Dependency, Lock, Maintainer, Metadata
+from helmflow.helm.chart import records
+from helmflow.helm.chart.model import Chart, ChartFile
+from helmflow.helm.chart.records import ZERO_TIME
 from helmflow.helm.release.record import HookRecord, HookRun, ReleaseStatus, Revision
 
-ZERO_TIME: Final = "0001-01-01T00:00:00Z"  # Go's time.Time{}
 GZIP_MAGIC: Final = b"\x1f\x8b\x08"
 GZIP_HEADER: Final = (
     b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff"  # no name, no time, best compression, unknown system
@@ -96,8 +97,8 @@ def to_json(revision: Revision, *, helm_version: HelmVersion = 4) -> str:
 def chart_record(chart: Chart) -> dict[str, Any]:
     """The JSON form of a chart in a release record: without its subcharts, as Helm stores it."""
     return {
-        "metadata": _metadata(chart.metadata),
-        "lock": _lock(chart.lock) if chart.lock else None,
+        "metadata": records.metadata(chart.metadata),
+        "lock": records.lock(chart.lock) if chart.lock else None,
         "templates": _files(chart.templates),
         "values": chart.own_values(),
         "schema": base64.b64encode(chart.schema).decode() if chart.schema is not None else None,
@@ -186,60 +187,6 @@ def _field(key: str, value: Any) -> tuple[str, str]:
 
 def _object(fields: Iterable[tuple[str, str]]) -> str:
     return "{" + ",".join(f'"{key}":{text}' for key, text in fields if text) + "}"
-
-
-def _metadata(metadata: Metadata) -> dict[str, Any]:
-    found = {
-        "name": metadata.name,
-        "home": metadata.home,
-        "sources": list(metadata.sources),
-        "version": metadata.version,
-        "description": metadata.description,
-        "keywords": list(metadata.keywords),
-        "maintainers": [_maintainer(m) for m in metadata.maintainers],
-        "icon": metadata.icon,
-        "apiVersion": metadata.api_version,
-        "condition": metadata.condition,
-        "tags": metadata.tags,
-        "appVersion": metadata.app_version,
-        "deprecated": metadata.deprecated,
-        "annotations": dict(sorted(metadata.annotations.items())),
-        "kubeVersion": metadata.kube_version,
-        "dependencies": [_dependency(d) for d in metadata.dependencies],
-        "type": metadata.type,
-    }
-    return {key: value for key, value in found.items() if value}
-
-
-def _maintainer(maintainer: Maintainer | None) -> dict[str, str] | None:
-    if maintainer is None:
-        return None
-    found = {"name": maintainer.name, "email": maintainer.email, "url": maintainer.url}
-    return {key: value for key, value in found.items() if value}
-
-
-def _dependency(dependency: Dependency | None) -> dict[str, Any] | None:
-    if dependency is None:
-        return None
-    found = {
-        "name": dependency.name,
-        "version": dependency.version,
-        "repository": dependency.repository,
-        "condition": dependency.condition,
-        "tags": list(dependency.tags),
-        "enabled": dependency.enabled,
-        "import-values": list(dependency.import_values),
-        "alias": dependency.alias,
-    }
-    return {key: value for key, value in found.items() if value or key in ("name", "repository")}
-
-
-def _lock(lock: Lock) -> dict[str, Any]:
-    return {
-        "generated": lock.generated or ZERO_TIME,
-        "digest": lock.digest,
-        "dependencies": [_dependency(d) for d in lock.dependencies],
-    }
 
 
 def _files(files: Iterable[ChartFile]) -> list[dict[str, str]]:
