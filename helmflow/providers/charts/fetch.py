@@ -28,13 +28,18 @@ _REPOSITORY_CHART = re.compile(r"[^/]+(?:/[^/]+){1,2}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchedChart:
-    """A chart at hand: a folder or a .tgz. `version` "" where only loading it tells; `digest` "" for folders."""
+    """A chart at hand: a folder or a .tgz. `version` "" where only loading it tells; `digest` "" for folders.
+
+    `url` is where an archive came from; `provenance` what a registry keeps beside the chart.
+    """
 
     path: Path
     version: str = ""
     digest: str = ""
     cached: bool = True
     repository: str = ""
+    url: str = ""
+    provenance: bytes = b""
 
 
 class ChartFetcher:
@@ -54,6 +59,7 @@ class ChartFetcher:
         self._session = session or HttpSession()
         self._client = RepositoryClient(self._session, self._cache, offline=offline, refresh=refresh)
         self._offline = offline
+        self._used: dict[str, Credentials] = {}
         self._results: dict[tuple[str, ...], FetchedChart] = {}
         self._locks: dict[tuple[str, ...], threading.Lock] = {}
         self._guard = threading.Lock()
@@ -85,6 +91,15 @@ class ChartFetcher:
         return self._once(
             (repository, name, version), lambda: self._from_url(repository, name, version, known)
         ).path
+
+    def provenance(self, fetched: FetchedChart) -> bytes:
+        """The provenance file of a chart that this fetcher fetched, b"" where its source has none."""
+        if fetched.provenance or fetched.url.startswith("oci://"):
+            return fetched.provenance
+        if fetched.url:
+            return self._client.beside(fetched.url, ".prov", self._used.get(fetched.url, NO_CREDENTIALS))
+        beside = fetched.path.with_name(fetched.path.name + ".prov")
+        return beside.read_bytes() if fetched.path.is_file() and beside.is_file() else b""
 
     def entry(self, chart: str, version: str, *, devel: bool = False) -> IndexEntry:
         """Which version of a repository's chart would be used, without fetching it."""
@@ -149,8 +164,11 @@ class ChartFetcher:
     ) -> FetchedChart:
         same_host = urlsplit(url)[:2] == urlsplit(repository_url)[:2]
         used = credentials if same_host or credentials.pass_on else NO_CREDENTIALS
+        self._used[url] = used
         got, path, cached = self._client.archive(url, digest, used)
-        return FetchedChart(path=path, version=version, digest=got, cached=cached, repository=repository_url)
+        return FetchedChart(
+            path=path, version=version, digest=got, cached=cached, repository=repository_url, url=url
+        )
 
     def _oci(
         self, reference: str, version: str, credentials: Credentials, *, plain_http: bool
@@ -165,6 +183,8 @@ class ChartFetcher:
             digest=pulled.digest,
             cached=pulled.cached,
             repository=reference,
+            url=reference,
+            provenance=pulled.provenance,
         )
 
     def _repository_of(self, chart: str) -> tuple[Repository, str]:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urljoin, urlsplit
 
 from helmflow.core import limits, semver
 from helmflow.core.errors import ChartError
+from helmflow.providers.charts import index_file
 from helmflow.providers.charts.cache import ChartCache
-from helmflow.providers.http import Answer, Credentials, HttpSession
+from helmflow.providers.http import Answer, Credentials, HttpSession, shown_url
 
-INDEX_FORMAT: Final = 2  # of the compact form in the cache; another number is not read
+INDEX_FORMAT: Final = 3  # of the compact form in the cache; another number is not read
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,7 @@ class IndexEntry:
     app_version: str = ""
     description: str = ""
     deprecated: bool = False
+    keywords: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,7 @@ class RepositoryClient:
                 self._indexes[url] = self._read_index(url, credentials)
             return self._indexes[url]
 
-    def archive(self, url: str, digest: str, credentials: Credentials) -> tuple[str, Any, bool]:
+    def archive(self, url: str, digest: str, credentials: Credentials) -> tuple[str, Path, bool]:
         """A chart archive: its sha256, its file, and whether it was in the cache already.
 
         With a `digest` anything else is refused; without one the server is asked whether its file changed.
@@ -115,7 +118,7 @@ class RepositoryClient:
             if known is not None:
                 return str(note["digest"]), known, True
             raise ChartError(
-                f"{url} is not in the cache and --offline forbids fetching it",
+                f"{shown_url(url)} is not in the cache and --offline forbids fetching it",
                 error_id="chart.offline",
                 hint="run once without --offline",
             )
@@ -127,12 +130,12 @@ class RepositoryClient:
         )
         if answer.status == 304 and known is not None:
             return str(note["digest"]), known, True
-        _require_ok(answer, f"cannot fetch {url}")
+        _require_ok(answer, f"cannot fetch {shown_url(url)}")
         got, path = self._cache.add_blob(answer.body)
         if digest and got != digest:
-            path.unlink(missing_ok=True)
+            self._cache.drop_blob(got)
             raise ChartError(
-                f"{url} has sha256 {got}, its repository's index promises {digest}",
+                f"{shown_url(url)} has sha256 {got}, its repository's index promises {digest}",
                 error_id="chart.digest-mismatch",
                 hint="the archive was replaced after it was indexed, or altered on the way; nothing was used",
             )
@@ -140,96 +143,88 @@ class RepositoryClient:
             self._cache.add_note(key, {"digest": got, **_validators(answer)})
         return got, path, False
 
+    def beside(self, url: str, suffix: str, credentials: Credentials) -> bytes:
+        """A small file beside an archive (its provenance), b"" where the server has none. Kept by the archive's URL."""
+        parts = urlsplit(url)
+        address = parts._replace(path=parts.path + suffix).geturl()
+        key = f"beside {address}"
+        if self._offline:
+            note = self._cache.note(key) or {}
+            known = self._cache.blob(str(note.get("digest", "")))
+            return known.read_bytes() if known is not None else b""
+        answer = self._session.get(address, max_bytes=limits.MAX_PROVENANCE_BYTES, credentials=credentials)
+        if answer.status in (404, 410):
+            return b""
+        _require_ok(answer, f"cannot fetch {address}")
+        self._cache.add_note(key, {"digest": self._cache.add_blob(answer.body)[0]})
+        return answer.body
+
     def _read_index(self, url: str, credentials: Credentials) -> Index:
         key = f"index {url}"
-        note = self._cache.note(key)
-        if note is not None and note.get("format") != INDEX_FORMAT:
-            note = None
-        if self._offline:
-            if note is None:
-                raise ChartError(
-                    f"the index of {url} is not in the cache and --offline forbids fetching it",
-                    error_id="chart.offline",
-                    hint="run `helmflow repos` once without --offline",
-                )
-            return _expand(url, note, cached=True)
-        if note is not None and not self._refresh:
-            return _expand(url, note, cached=True)
-        address = url.rstrip("/") + "/index.yaml"
+        document = self._cache.document(key)
+        known = _Charts.read(document) if document is not None else None
+        if self._offline and known is None:
+            raise ChartError(
+                f"the index of {url} is not in the cache and --offline forbids fetching it",
+                error_id="chart.offline",
+                hint="run `helmflow repos` once without --offline, or `helmflow vendor`",
+            )
+        if known is not None and (self._offline or not self._refresh):
+            return Index(url, known, cached=True)
         answer = self._session.get(
-            address,
+            url.rstrip("/") + "/index.yaml",
             max_bytes=limits.MAX_INDEX_BYTES,
             credentials=credentials,
-            headers=_conditions(note) if note else None,
+            headers=_conditions(known.header) if known is not None else None,
         )
-        if answer.status == 304 and note is not None:
-            return _expand(url, note, cached=True)
+        if answer.status == 304 and known is not None:
+            return Index(url, known, cached=True)
         _require_ok(answer, f"cannot read the index of {url}")
-        compact = {"format": INDEX_FORMAT, "charts": parse_index(answer.body, url), **_validators(answer)}
-        self._cache.add_note(key, compact)
-        return _expand(url, compact, cached=False)
+        compact = compacted(index_file.parse(answer.body, url), _validators(answer))
+        self._cache.add_document(key, compact)
+        made = _Charts.read(compact)
+        assert made is not None
+        return Index(url, made, cached=False)
 
 
-def parse_index(content: bytes, url: str) -> dict[str, list[list[Any]]]:
-    """An index.yaml as compact rows per chart, newest first: the fields of IndexEntry after its name.
+class _Charts(Mapping[str, tuple[IndexEntry, ...]]):
+    """The charts of a compact index; each chart's versions are read when somebody asks for them."""
 
-    Entries that Helm would skip (no version, not a semantic version) are left out. Raises ChartError.
-    """
-    from helmflow.core import yaml_dialect
+    def __init__(self, header: Mapping[str, Any], lines: Mapping[str, bytes]) -> None:
+        self.header = header
+        self._lines = lines
 
-    try:
-        document = yaml_dialect.load(content, name=f"{url}/index.yaml")
-    except ValueError as cause:
-        raise ChartError(
-            f"the index of {url} cannot be read: {cause}",
-            error_id="repository.bad-index",
-            hint="does the address end at the folder that holds index.yaml?",
-        ) from cause
-    if not isinstance(document, dict) or not document.get("apiVersion"):
-        raise ChartError(
-            f"the index of {url} is no repository index: it has no apiVersion",
-            error_id="repository.bad-index",
-            hint="does the address end at the folder that holds index.yaml?",
-        )
-    entries = document.get("entries") or {}
-    if not isinstance(entries, dict):
-        raise ChartError(f"the index of {url} has no map of entries", error_id="repository.bad-index")
-    charts: dict[str, list[list[Any]]] = {}
-    for name, versions in entries.items():
-        rows = [row for item in versions or [] if (row := _row(item, url)) is not None]
-        rows.sort(key=lambda row: semver.Version.parse(row[0]), reverse=True)
-        if rows:
-            charts[str(name)] = rows
-    return charts
+    @classmethod
+    def read(cls, document: bytes) -> _Charts | None:
+        """None for another format."""
+        head, *rows = document.split(b"\n")
+        header = json.loads(head)
+        if header.get("format") != INDEX_FORMAT:
+            return None
+        return cls(header, {name.decode(): line for name, _, line in (row.partition(b"\t") for row in rows)})
+
+    def __getitem__(self, name: str) -> tuple[IndexEntry, ...]:
+        rows = json.loads(self._lines[name])
+        return tuple(IndexEntry(name, *row[:6], tuple(row[6])) for row in rows)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._lines)
+
+    def __len__(self) -> int:
+        return len(self._lines)
 
 
-def _row(item: Any, url: str) -> list[Any] | None:
-    if not isinstance(item, dict) or not isinstance(item.get("version"), str):
-        return None
-    urls = item.get("urls")
-    if not isinstance(urls, list) or not urls or not isinstance(urls[0], str):
-        return None
-    try:
-        semver.Version.parse(item["version"])
-    except ValueError:
-        return None
-    absolute = urljoin(url.rstrip("/") + "/", urls[0])
-    if urlsplit(absolute).scheme not in ("http", "https", "oci"):
-        return None
-    digest = str(item.get("digest") or "").removeprefix("sha256:")
-    return [
-        item["version"],
-        absolute,
-        digest,
-        str(item.get("appVersion") or ""),
-        str(item.get("description") or ""),
-        bool(item.get("deprecated")),
-    ]
+def compacted(charts: Mapping[str, list[index_file.Row]], validators: Mapping[str, str]) -> bytes:
+    """The form of an index in the cache: a header, then one line per chart."""
+    lines = [json.dumps({"format": INDEX_FORMAT, **validators})]
+    lines += [f"{name}\t{json.dumps(rows, separators=(',', ':'))}" for name, rows in charts.items()]
+    return "\n".join(lines).encode()
 
 
-def _expand(url: str, note: Mapping[str, Any], *, cached: bool) -> Index:
-    charts = {name: tuple(IndexEntry(name, *row) for row in rows) for name, rows in note["charts"].items()}
-    return Index(url, charts, cached)
+def only(document: bytes, charts: frozenset[str]) -> bytes:
+    """A compact index without the charts that nobody asks for."""
+    head, *rows = document.split(b"\n")
+    return b"\n".join([head, *(row for row in rows if row.partition(b"\t")[0].decode() in charts)])
 
 
 def _conditions(note: Mapping[str, Any] | None) -> dict[str, str]:
