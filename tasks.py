@@ -105,7 +105,9 @@ def apiserver() -> None:
     """The real API server: built once into the user's cache, then the tests that need it."""
     environment("dev")
     run(BIN / "python", "-m", "tests.apiserver", "setup")
-    pytest("-q", "-m", "apiserver")
+    pytest(
+        "-q", "-m", "apiserver and not nightly", "--durations", "10", env={"HELMFLOW_APISERVER": "required"}
+    )
 
 
 def browser() -> None:

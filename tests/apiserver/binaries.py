@@ -7,6 +7,8 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,8 +52,8 @@ def cache_folder() -> Path:
 
 
 def setup() -> int:
-    """Install etcd where apt can, build what is missing; an exit code."""
-    if _etcd() is None and not _install_etcd():
+    """Fetch etcd where apt can, build what is missing; an exit code."""
+    if _etcd() is None and not _fetch_etcd():
         print(
             "etcd is missing: install your distribution's etcd-server, or put etcd on PATH", file=sys.stderr
         )
@@ -71,35 +73,55 @@ def setup() -> int:
 
 
 def _build(go: str) -> int:
+    """Download and build what is missing; each step says how long it took."""
     folder = cache_folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    stamp = "k8s.io/component-base/version"
-    flags = f"-s -w -X {stamp}.gitVersion={VERSION} -X {stamp}.gitMajor=1 -X {stamp}.gitMinor=36"
-    parallel = os.environ.get("HELMFLOW_BUILD_JOBS")
-    for name in COMMANDS:
-        if (folder / name).is_file():
-            continue
-        print(f"building {name} {VERSION} ...", flush=True)
-        command = [
-            go,
-            "build",
-            "-trimpath",
-            "-ldflags",
-            flags,
-            "-o",
-            str(folder / f"{name}.new"),
-            f"k8s.io/kubernetes/cmd/{name}",
-        ]
-        if parallel:
-            command[2:2] = ["-p", parallel]
-        ended = subprocess.run(
-            command, cwd=HERE, env={**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly"}, check=False
-        )
-        if ended.returncode:
-            return ended.returncode
-        (folder / f"{name}.new").rename(folder / name)
-    print(f"ready: {folder}")
+    missing = [name for name in COMMANDS if not (folder / name).is_file()]
+    # A toolchain that is too old fetches the one that go.mod asks for through the module proxy.
+    env = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly", "GOTOOLCHAIN": "auto"}
+    for question in (["version"], ["env", "GOPROXY", "GOMODCACHE", "GOCACHE"]):
+        _step([go, *question], env)
+    print(f"free disk: {shutil.disk_usage(Path.home()).free / 1e9:.0f} GB", flush=True)
+    if _step([go, "mod", "download"], env):
+        print("the modules could not be downloaded: is the Go module proxy reachable?", file=sys.stderr)
+        return 1
+    with tempfile.TemporaryDirectory(prefix="building-", dir=_made(folder)) as made:
+        stamp = "k8s.io/component-base/version"
+        flags = f"-s -w -X {stamp}.gitVersion={VERSION} -X {stamp}.gitMajor=1 -X {stamp}.gitMinor=36"
+        # No DWARF: it would be compiled, cached and then dropped by the linker.
+        options = ["-trimpath", "-gcflags=all=-dwarf=false", "-ldflags", flags]
+        if jobs := os.environ.get("HELMFLOW_BUILD_JOBS"):
+            options += ["-p", jobs]
+        packages = [f"k8s.io/kubernetes/cmd/{name}" for name in missing]
+        if _step([go, "build", *options, "-o", f"{made}/", *packages], env):
+            print(
+                f"go build failed (above); what is built so far stays in Go's cache: `{SETUP}` goes on",
+                file=sys.stderr,
+            )
+            return 1
+        for name in missing:
+            Path(made, name).rename(folder / name)
+    print(f"ready: {folder}", flush=True)
     return 0
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _step(command: list[str], env: dict[str, str], folder: Path = HERE) -> int:
+    """Run one command of the set-up and say once a minute that it still runs."""
+    print("$", " ".join(command), flush=True)
+    began = time.monotonic()
+    process = subprocess.Popen(command, cwd=folder, env=env, stdin=subprocess.DEVNULL)
+    while True:
+        try:
+            status = process.wait(60)
+        except subprocess.TimeoutExpired:
+            print(f"  ... {time.monotonic() - began:.0f} s", flush=True)
+            continue
+        print(f"  ended with {status} after {time.monotonic() - began:.0f} s", flush=True)
+        return status
 
 
 def _assets() -> Path | None:
@@ -109,25 +131,31 @@ def _assets() -> Path | None:
 
 def _etcd() -> Path | None:
     assets = _assets()
-    if assets is not None and (assets / "etcd").is_file():
-        return assets / "etcd"
+    for folder in (assets, cache_folder()):
+        if folder is not None and (folder / "etcd").is_file():
+            return folder / "etcd"
     found = shutil.which("etcd")
     return Path(found) if found else None
 
 
-def _install_etcd() -> bool:
-    apt = shutil.which("apt-get")
-    if apt is None or not hasattr(os, "geteuid"):
+def _fetch_etcd() -> bool:
+    """Take etcd out of the distribution's package: nothing is installed, so no service starts, and no root is needed."""
+    if not (apt := shutil.which("apt-get")) or not (dpkg := shutil.which("dpkg-deb")):
         return False
-    prefix = [] if os.geteuid() == 0 else ["sudo", "-n"]
-    install = [*prefix, apt, "install", "-y", "--no-install-recommends", "etcd-server"]
-    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in (install, [*prefix, apt, "update"], install):
-        print(" ".join(command), flush=True)
-        subprocess.run(command, check=False, env=quiet, stdout=subprocess.DEVNULL)
-        if _etcd() is not None:
-            return True
-    return False
+    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    folder = _made(cache_folder())
+    with tempfile.TemporaryDirectory(prefix="etcd-", dir=folder) as made:
+        download = [apt, "-q", "download", "etcd-server"]
+        root = hasattr(os, "geteuid") and os.geteuid() == 0
+        if root:
+            _step([apt, "-q", "update"], env)
+        _step(download, env, Path(made))
+        for package in Path(made).glob("etcd-server*.deb"):
+            _step([dpkg, "-x", str(package), made], env)
+        found = Path(made, "usr", "bin", "etcd")
+        if found.is_file():
+            found.rename(folder / "etcd")
+    return _etcd() is not None
 
 
 def _go() -> str | None:

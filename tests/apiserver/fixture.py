@@ -1,8 +1,9 @@
-"""The session's one real cluster: started on first use, skipped visibly where it cannot be."""
+"""The session's one real cluster: started on first use, skipped visibly where it cannot be (HELMFLOW_APISERVER=required: an error)."""
 
 from __future__ import annotations
 
 import atexit
+import os
 import tempfile
 from pathlib import Path
 
@@ -19,6 +20,8 @@ def cluster() -> RealCluster:
     if not _RUNNING:
         found = binaries.find()
         if isinstance(found, str):
+            if os.environ.get("HELMFLOW_APISERVER") == "required":
+                pytest.fail(found)
             pytest.skip(found)
         folder = tempfile.TemporaryDirectory(prefix="helmflow-apiserver-")
         atexit.register(stop)
