@@ -28,7 +28,6 @@ _SIGNED: Final = re.compile(
 )
 _KEYBOX: Final = b"KBXf"
 _RSA: Final = (1, 3)
-_ENCRYPTED: Final = (254, 255)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,10 +170,14 @@ def sign(text: bytes, key: Key, passphrase: Passphrase) -> bytes:
         signer = pysequoia.Tsk.from_packets(list(key.packets)).signer(secret)
         signed = pysequoia.sign(signer, text.removesuffix(b"\n"), mode=pysequoia.SignatureMode.CLEAR)
     except (RuntimeError, ValueError, OSError) as cause:
+        if secret is not None:
+            raise ChartError(
+                f"cannot unlock the key {name}: is the passphrase right?", error_id="keyring.locked"
+            ) from None
         raise ChartError(
             f"cannot sign with the key {name}: {_first_line(cause)}",
-            error_id="keyring.locked" if secret is not None else "keyring.cannot-sign",
-            hint="is the passphrase right?" if secret is not None else "the key needs a part that may sign",
+            error_id="keyring.cannot-sign",
+            hint="the key needs a part that may sign",
         ) from cause
     return signed.rstrip(b"\n") + b"\n"
 
@@ -251,6 +254,7 @@ def _subkey_end(key: Key, key_id: str) -> datetime | None:
 
     current: Packet | None = None
     newest: Packet | None = None
+    made: datetime | None = None
     for packet in key.packets[1:]:
         if packet.tag in (Tag.PublicSubkey, Tag.SecretSubkey):
             current = packet if packet.key_id == key_id else None
@@ -334,13 +338,13 @@ def _subpackets(area: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _is_locked(key: Key) -> bool:
-    """Whether the secret part of the primary key is encrypted: its usage byte, which stands behind the public part."""
+    """Whether signing needs a passphrase: the library says so when it is asked without one."""
     from pysequoia import Tsk
 
     try:
         Tsk.from_packets(list(key.packets)).signer()
-    except (RuntimeError, ValueError, OSError):
-        return True
+    except (RuntimeError, ValueError, OSError) as refusal:
+        return "encrypted" in str(refusal)
     return False
 
 
