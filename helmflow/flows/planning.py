@@ -582,7 +582,7 @@ def _decide(draft: _Draft) -> Action:
             hold=draft.hold,
             holder=draft.holder,
             refusal=compared.refusal,
-            prevent_destroy=bool(draft.release.spec.get("preventDestroy")),
+            prevent_destroy=bool(draft.release.options.prevent_destroy),
             always_upgrade=draft.settings.always_upgrade,
             refresh_random=draft.settings.refresh_random,
         )

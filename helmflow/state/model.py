@@ -143,6 +143,8 @@ class ReleaseOptions:
     track_logs: bool | None = None
     track_fail_on_error: bool | None = None
     helm_stuck_grace_s: int | None = None
+    crds: str | None = None
+    prevent_destroy: bool | None = None
     args: tuple[str, ...] = ()
     diff_args: tuple[str, ...] = ()
     sync_args: tuple[str, ...] = ()
@@ -247,12 +249,20 @@ class Release:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
-    """An environment's values. `values` is what templates see as .Values; `own` lacks the top-level defaults."""
+    """An environment's values. `values` is what templates see as .Values; `own` lacks the top-level defaults.
+
+    `protected` asks for a confirmation of what writes; `pinned_context` (a pattern) and `pinned_uid` name the only
+    cluster it may be used with; `rollback` says what goes back after a failure: "", none, release or group.
+    """
 
     name: str
     values: Mapping[str, Json] = field(default_factory=dict, repr=False)
     own: Mapping[str, Json] = field(default_factory=dict, repr=False)
     kube_context: str = ""
+    protected: bool = False
+    pinned_context: str = ""
+    pinned_uid: str = ""
+    rollback: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -298,6 +308,16 @@ class DesiredState:
     secrets: SecretTexts = field(repr=False)
     limited: bool = False
     context: Context = field(repr=False, compare=False)
+
+    @property
+    def project(self) -> str:
+        """What the outermost file calls itself; "" where it does not."""
+        return next((str(file.spec.get("project") or "") for file in self.files if file.depth == 0), "")
+
+    @property
+    def protected(self) -> bool:
+        """Whether any file's environment asks for a confirmation of what writes."""
+        return any(file.environment.protected for file in self.files)
 
     @property
     def chosen(self) -> tuple[Release, ...]:

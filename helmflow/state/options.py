@@ -51,6 +51,8 @@ FIELDS: Final[Mapping[str, str]] = {
     "trackLogs": "track_logs",
     "trackFailOnError": "track_fail_on_error",
     "helmStuckGrace": "helm_stuck_grace_s",
+    "crds": "crds",
+    "preventDestroy": "prevent_destroy",
 }
 LISTS: Final[Mapping[str, str]] = {
     "postRendererArgs": "post_renderer_args",

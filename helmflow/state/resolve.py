@@ -77,11 +77,26 @@ def resolve(context: Context, loaded: Loaded, overrides: Overrides, file: int, *
     return Resolved(
         releases=tuple(releases),
         repositories=repositories,
-        environment=Environment(
-            name=env.name, values=loaded.values, own=env.values, kube_context=env.kube_context
-        ),
+        environment=_environment(loaded),
         local_hooks=local_hooks(spec.get("hooks", ())),
         lock=lock_path if lock_path.is_file() else None,
+    )
+
+
+def _environment(loaded: Loaded) -> Environment:
+    """The environment with its values and what it says about safety."""
+    env = loaded.env
+    written = (loaded.spec.get("environments") or {}).get(env.name) or {}
+    pin = written.get("cluster") or {}
+    return Environment(
+        name=env.name,
+        values=loaded.values,
+        own=env.values,
+        kube_context=env.kube_context,
+        protected=bool(written.get("protected")),
+        pinned_context=pin.get("context", ""),
+        pinned_uid=pin.get("uid", ""),
+        rollback=written.get("rollback", ""),
     )
 
 

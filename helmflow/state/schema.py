@@ -189,6 +189,13 @@ _SHARED: Final[dict[str, Key]] = {
     "helmStuckGrace": Key(
         _NUMBER, "Seconds after which Helmfile kills a stuck helm; helmflow has none to kill."
     ),
+    "crds": Key(
+        _TEXT,
+        "What becomes of the chart's crds/: left alone, created where missing (as Helm), or kept up to date.",
+        ("skip", "create", "upgrade"),
+        own=True,
+    ),
+    "preventDestroy": Key(_FLAG, "Never uninstall this release.", own=True),
 }
 
 HELM_DEFAULTS: Final = Block(
@@ -261,6 +268,13 @@ RELEASE: Final = Block(
     },
 )
 
+CLUSTER_PIN: Final = Block(
+    "cluster",
+    {
+        "context": Key(_TEXT, "Pattern of the kube context: prod-*.", own=True),
+        "uid": Key(_TEXT, "uid of the cluster's kube-system namespace.", own=True),
+    },
+)
 ENVIRONMENT: Final = Block(
     "environments",
     {
@@ -269,6 +283,16 @@ ENVIRONMENT: Final = Block(
         "kubeContext": Key(_TEXT, "Kube context where neither a release nor helmDefaults names one."),
         **_MISSING,
         "mergeStrategy": Key(_TEXT, "Which file of `values` wins.", ("override", "fallback")),
+        "protected": Key(
+            _FLAG, "sync, apply, destroy and rollback need --confirm NAME or a saved plan.", own=True
+        ),
+        "cluster": Key(CLUSTER_PIN, "The only cluster that this environment may be used with.", own=True),
+        "rollback": Key(
+            _TEXT,
+            "What goes back when a release of a run fails: nothing, that release, or all the run has done.",
+            ("none", "release", "group"),
+            own=True,
+        ),
     },
 )
 SUB_HELMFILE: Final = Block(
@@ -341,6 +365,7 @@ STATE: Final = Block(
         "llm": Key(LLM, "Settings of `doctor`."),
         "renderedvalues": Key(_FREE, "Written by `build`; without effect."),
         "requiredVersion": Key(_TEXT, "Versions of helmflow that may read this file.", own=True),
+        "project": Key(_TEXT, "Name of this file in clusters, for its inventory and history.", own=True),
         "mergeLists": _MERGE_LISTS,
     },
 )
