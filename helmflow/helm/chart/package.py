@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import re
 import tarfile
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from helmflow.core import semver
+from helmflow.core import semver, yaml_dialect
 from helmflow.core.errors import ChartError
-from helmflow.helm.chart import load
+from helmflow.helm.chart import load, records
 from helmflow.helm.chart.model import Chart, ChartFile
 
 _MODE: Final = 0o644
@@ -20,18 +22,19 @@ _MODE: Final = 0o644
 def archive(chart: Chart) -> tuple[str, bytes]:
     """The file name Helm gives the package, and its bytes.
 
-    Members stand in the chart's own order below NAME/ with a fixed time, so equal charts give equal bytes.
+    Members are Helm's, in its order: Chart.yaml and Chart.lock written anew, everything else as it is, and the
+    dependencies as folders. Their time is fixed, so equal charts give equal bytes.
     """
     buffer = io.BytesIO()
     with (
         gzip.GzipFile(fileobj=buffer, mode="wb", filename="", mtime=0) as zipped,
         tarfile.open(fileobj=zipped, mode="w", format=tarfile.GNU_FORMAT) as tar,
     ):
-        for file in chart.raw:
-            member = tarfile.TarInfo(f"{chart.metadata.name}/{file.name}")
-            member.size = len(file.data)
+        for name, data in _members(chart, ""):
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
             member.mode = _MODE
-            tar.addfile(member, io.BytesIO(file.data))
+            tar.addfile(member, io.BytesIO(data))
     return f"{chart.metadata.name}-{chart.metadata.version}.tgz", buffer.getvalue()
 
 
@@ -64,6 +67,28 @@ def with_dependencies(chart: Chart, completed: Chart) -> Chart:
         for name, content in [archive(dependency)]
     ]
     return replace(load.load_files([*chart.raw, *added]), path=chart.path) if added else chart
+
+
+def _members(chart: Chart, prefix: str) -> Iterator[tuple[str, bytes]]:
+    """Name and content of everything that Helm packs, dependencies last."""
+    base = f"{prefix}{chart.metadata.name}/"
+    is_old = chart.metadata.api_version == "v1"  # its dependencies are in requirements.yaml, which is among the files
+    about = replace(chart.metadata, dependencies=()) if is_old else chart.metadata
+    yield base + "Chart.yaml", yaml_dialect.dump(records.metadata(about)).encode()
+    if chart.lock is not None and not is_old:
+        yield base + "Chart.lock", yaml_dialect.dump(records.lock(chart.lock)).encode()
+    if chart.values_text is not None:
+        yield base + "values.yaml", chart.values_text
+    if chart.schema is not None:
+        try:
+            json.loads(chart.schema)
+        except ValueError as cause:
+            raise ChartError("invalid JSON in values.schema.json", error_id="chart.bad-schema") from cause
+        yield base + "values.schema.json", chart.schema
+    for file in (*chart.templates, *chart.files):
+        yield base + file.name, file.data
+    for dependency in chart.dependencies:
+        yield from _members(dependency, f"{base}charts/")
 
 
 def _with_field(data: bytes, key: str, value: str) -> bytes:
