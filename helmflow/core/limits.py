@@ -33,4 +33,6 @@ MAX_RENDER_SECONDS: Final = 120.0  # one chart; the slowest recorded chart needs
 MAX_INDEX_BYTES: Final = 64 * MIB  # a repository index; the largest public one is about 30 MiB
 MAX_KEYRING_BYTES: Final = 64 * MIB  # a file of public keys; Debian's whole keyring is about 30 MiB
 MAX_PROVENANCE_BYTES: Final = 1 * MIB  # a provenance file: one Chart.yaml and one signature
+MAX_GIT_TREE_BYTES: Final = 256 * MIB  # the files of one commit that holds charts or values
+MAX_GIT_TREE_FILES: Final = 100_000  # and how many; the largest public chart monorepos have about 30,000
 MAX_RESPONSE_BYTES: Final = 512 * MIB  # one answer of a cluster

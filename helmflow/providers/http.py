@@ -13,6 +13,8 @@ from urllib.parse import urljoin, urlsplit
 
 from helmflow.core.errors import ChartError
 from helmflow.core.sensitive import SecretText
+from helmflow.providers import netrc_file, proxies
+from helmflow.providers.mirrors import NO_MIRRORS, Mirrors
 
 if TYPE_CHECKING:
     import urllib3
@@ -68,8 +70,17 @@ class HttpSession:
     are retried; other statuses are returned to the caller. Raises ChartError `http.*`.
     """
 
-    def __init__(self, *, timeout_s: float = 60.0, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self,
+        *,
+        timeout_s: float = 60.0,
+        sleep: Callable[[float], None] = time.sleep,
+        mirrors: Mirrors = NO_MIRRORS,
+        deadline_s: float = 600.0,
+    ) -> None:
         self._timeout_s = timeout_s
+        self._deadline_s = deadline_s
+        self._mirrors = mirrors
         self._sleep = sleep
         self._pools: dict[tuple[str, ...], urllib3.PoolManager] = {}
         self._lock = threading.Lock()
@@ -97,7 +108,9 @@ class HttpSession:
     ) -> Answer:
         """Send one request and read the whole answer, following redirects."""
         home = _origin(url)
-        current = url
+        current = self._mirrors.of(url)
+        if not credentials.headers():
+            credentials = netrc_file.completed(credentials, urlsplit(url).hostname or "")
         for _ in range(MAX_REDIRECTS + 1):
             at_home = _origin(current) == home
             # A client certificate is a credential too: it is presented to its own host only.
@@ -114,16 +127,16 @@ class HttpSession:
             following = urljoin(current, location)
             if urlsplit(following).scheme not in ("http", "https"):
                 raise ChartError(
-                    f"{_shown(current)} redirects to {urlsplit(following).scheme}://, which is not followed",
+                    f"{shown_url(current)} redirects to {urlsplit(following).scheme}://, which is not followed",
                     error_id="http.redirect",
                 )
             if urlsplit(current).scheme == "https" and urlsplit(following).scheme == "http":
                 raise ChartError(
-                    f"{_shown(current)} redirects from https to http, which is not followed",
+                    f"{shown_url(current)} redirects from https to http, which is not followed",
                     error_id="http.redirect",
                 )
             current = following
-        raise ChartError(f"{_shown(url)} redirects more than {MAX_REDIRECTS} times", error_id="http.redirect")
+        raise ChartError(f"{shown_url(url)} redirects more than {MAX_REDIRECTS} times", error_id="http.redirect")
 
     def _attempts(
         self,
@@ -145,7 +158,7 @@ class HttpSession:
                 answer = self._once(method, url, credentials, headers, max_bytes, body)
             except urllib3.exceptions.SSLError as cause:
                 raise ChartError(
-                    f"TLS to {_shown(url)} failed: {_reason(cause)}",
+                    f"TLS to {shown_url(url)} failed: {_reason(cause)}",
                     error_id="http.tls",
                     hint="name the authority with caFile, or skipTLSVerify where that is acceptable",
                 ) from cause
@@ -155,7 +168,7 @@ class HttpSession:
             if answer.status not in RETRIED_STATUSES or attempt == ATTEMPTS - 1:
                 return answer
         raise ChartError(
-            f"cannot reach {_shown(url)}: {_reason(failure)}",
+            f"cannot reach {shown_url(url)}: {_reason(failure)}",
             error_id="http.unreachable",
             hint="check the address, the network and HTTPS_PROXY/NO_PROXY",
         ) from failure
@@ -182,12 +195,19 @@ class HttpSession:
         )
         try:
             content = bytearray()
+            end = time.monotonic() + self._deadline_s
             for chunk in response.stream(READ_BYTES, decode_content=True):
                 content += chunk
                 if len(content) > max_bytes:
                     response.close()
                     raise ChartError(
-                        f"{_shown(url)} answers with more than {max_bytes:,} bytes", error_id="http.too-large"
+                        f"{shown_url(url)} answers with more than {max_bytes:,} bytes", error_id="http.too-large"
+                    )
+                if time.monotonic() > end:
+                    response.close()
+                    raise ChartError(
+                        f"{shown_url(url)} has not answered in full after {self._deadline_s:g} s",
+                        error_id="http.too-slow",
                     )
             answer_headers = {name.lower(): value for name, value in response.headers.items()}
             return Answer(response.status, answer_headers, bytes(content), url)
@@ -197,9 +217,9 @@ class HttpSession:
     def _pool(self, url: str, credentials: Credentials) -> urllib3.PoolManager:
         import urllib3
 
-        proxy = _proxy_for(url)
+        proxy = proxies.for_url(url)
         key = (
-            proxy,
+            proxy.url,
             credentials.ca_file,
             credentials.cert_file,
             credentials.key_file,
@@ -209,7 +229,11 @@ class HttpSession:
             pool = self._pools.get(key)
             if pool is None:
                 options: dict[str, Any] = {"maxsize": 16, "ssl_context": _tls(credentials)}
-                pool = urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)
+                pool = (
+                    urllib3.ProxyManager(proxy.url, proxy_headers=proxy.headers, **options)
+                    if proxy.url
+                    else urllib3.PoolManager(**options)
+                )
                 self._pools[key] = pool
             return pool
 
@@ -231,24 +255,14 @@ def _tls(credentials: Credentials) -> ssl.SSLContext:
     return context
 
 
-def _proxy_for(url: str) -> str:
-    """The proxy that the environment names for `url`, "" for none (NO_PROXY honoured)."""
-    from urllib.request import getproxies, proxy_bypass
-
-    parts = urlsplit(url)
-    if proxy_bypass(parts.hostname or ""):
-        return ""
-    return getproxies().get(parts.scheme, "")
-
-
 def _origin(url: str) -> tuple[str, str, int | None]:
     parts = urlsplit(url)
     default = {"http": 80, "https": 443}.get(parts.scheme)
     return parts.scheme, parts.hostname or "", parts.port or default
 
 
-def _shown(url: str) -> str:
-    """The URL without user information and query, which may hold secrets."""
+def shown_url(url: str) -> str:
+    """A URL without user information and query, which may hold secrets."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     port = f":{parts.port}" if parts.port else ""
