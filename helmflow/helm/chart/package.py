@@ -72,7 +72,9 @@ def with_dependencies(chart: Chart, completed: Chart) -> Chart:
 def _members(chart: Chart, prefix: str) -> Iterator[tuple[str, bytes]]:
     """Name and content of everything that Helm packs, dependencies last."""
     base = f"{prefix}{chart.metadata.name}/"
-    is_old = chart.metadata.api_version == "v1"  # its dependencies are in requirements.yaml, which is among the files
+    is_old = (
+        chart.metadata.api_version == "v1"
+    )  # its dependencies are in requirements.yaml, which is among the files
     about = replace(chart.metadata, dependencies=()) if is_old else chart.metadata
     yield base + "Chart.yaml", yaml_dialect.dump(records.metadata(about)).encode()
     if chart.lock is not None and not is_old:

@@ -91,7 +91,5 @@ def _archive(path: Path) -> bytes:
     if path.suffix != ".tgz":
         raise ChartError("chart must be a tgz file", error_id="provenance.not-packed")
     if path.stat().st_size > limits.MAX_CHART_BYTES:
-        raise ChartError(
-            f"{path} is larger than {limits.MAX_CHART_BYTES:,} bytes", error_id="chart.too-big"
-        )
+        raise ChartError(f"{path} is larger than {limits.MAX_CHART_BYTES:,} bytes", error_id="chart.too-big")
     return path.read_bytes()
