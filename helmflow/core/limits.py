@@ -35,4 +35,6 @@ MAX_KEYRING_BYTES: Final = 64 * MIB  # a file of public keys; Debian's whole key
 MAX_PROVENANCE_BYTES: Final = 1 * MIB  # a provenance file: one Chart.yaml and one signature
 MAX_GIT_TREE_BYTES: Final = 256 * MIB  # the files of one commit that holds charts or values
 MAX_GIT_TREE_FILES: Final = 100_000  # and how many; the largest public chart monorepos have about 30,000
+MAX_MANIFEST_BYTES: Final = 4 * MIB  # a manifest of a registry: what registries themselves accept
+MAX_SIGNATURES: Final = 64  # signatures of one chart in a registry that are looked at
 MAX_RESPONSE_BYTES: Final = 512 * MIB  # one answer of a cluster

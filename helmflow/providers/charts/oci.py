@@ -5,16 +5,15 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from helmflow.core import limits, semver
 from helmflow.core.errors import ChartError
-from helmflow.core.paths import helm_config_home
+from helmflow.providers.charts import registry_login
 from helmflow.providers.charts.cache import ChartCache
 from helmflow.providers.http import Credentials
 
@@ -156,6 +155,25 @@ class RegistryClient:
             registry._check_200_response(answer)
         return f"sha256:{hashlib.sha256(body).hexdigest()}"
 
+    def signatures(
+        self, reference: str, digest: str, credentials: Credentials, *, plain_http: bool
+    ) -> tuple[tuple[bytes, dict[str, str]], ...]:
+        """What is signed about the manifest `digest`: payload and annotations of every layer of its .sig tag.
+
+        Nothing where the registry has no such tag.
+        """
+        where = Reference.parse(reference)
+        registry = self._registry(where, credentials, plain_http=plain_http)
+        tag = f"{digest.replace(':', '-')}.sig"
+        if tag not in self._tags(registry, where):
+            return ()
+        with _failures(where):
+            container, manifest, _ = self._manifest(registry, where, replace(where, digest="").with_tag(tag))
+            return tuple(
+                (self._blob(registry, container, layer), dict(layer.get("annotations") or {}))
+                for layer in manifest["layers"][: limits.MAX_SIGNATURES]
+            )
+
     def _upload(
         self, registry: Registry, container: Container, media_type: str, content: bytes
     ) -> dict[str, Any]:
@@ -176,20 +194,12 @@ class RegistryClient:
 
     def _pull(self, registry: Registry, where: Reference, tag: str, key: str) -> Pulled:
         with _failures(where):
-            container = registry.get_container(where.with_tag(tag))
-            registry.auth.load_configs(container)
-            answer = registry.do_request(
-                f"{registry.prefix}://{container.manifest_url()}", "GET", headers={"Accept": MANIFEST_TYPE}
-            )
-            registry._check_200_response(answer)
-            body = answer.content
-            digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
+            container, manifest, digest = self._manifest(registry, where, where.with_tag(tag))
             if where.digest and digest != where.digest:
                 raise ChartError(
                     f"{where.host} answers for {where.digest} with a manifest of digest {digest}",
                     error_id="oci.digest-mismatch",
                 )
-            manifest = json.loads(body)
             config = json.loads(self._blob(registry, container, manifest["config"]))
             layers = {layer["mediaType"]: layer for layer in manifest["layers"]}
             layer = layers.get(CHART_TYPE) or layers.get(LEGACY_CHART_TYPE)
@@ -213,6 +223,20 @@ class RegistryClient:
             path=path, version=config["version"], digest=digest, cached=cached, provenance=provenance
         )
 
+    def _manifest(self, registry: Registry, where: Reference, name: str) -> tuple[Container, Any, str]:
+        """The manifest of HOST/PATH:TAG or @DIGEST, where its blobs are, and its digest."""
+        container = registry.get_container(name)
+        registry.auth.load_configs(container)
+        answer = registry.do_request(
+            f"{registry.prefix}://{container.manifest_url()}",
+            "GET",
+            headers={"Accept": MANIFEST_TYPE},
+            stream=True,
+        )
+        registry._check_200_response(answer)
+        body = _bounded(answer, limits.MAX_MANIFEST_BYTES, f"the manifest of {where.host}/{where.path}")
+        return container, json.loads(body), f"sha256:{hashlib.sha256(body).hexdigest()}"
+
     def _blob(self, registry: Registry, container: Container, layer: dict[str, Any]) -> bytes:
         """A blob whose content is what its digest promises, from the cache where it is there."""
         digest = str(layer["digest"])
@@ -223,17 +247,10 @@ class RegistryClient:
             return known.read_bytes()
         answer = registry.get_blob(container, digest, stream=True)
         registry._check_200_response(answer)
-        content = bytearray()
-        for chunk in answer.iter_content(256 * limits.KIB):
-            content += chunk
-            if len(content) > limits.MAX_CHART_BYTES:
-                raise ChartError(
-                    f"blob {digest} is larger than {limits.MAX_CHART_BYTES:,} bytes",
-                    error_id="http.too-large",
-                )
+        content = _bounded(answer, limits.MAX_CHART_BYTES, f"blob {digest}")
         if f"sha256:{hashlib.sha256(content).hexdigest()}" != digest:
             raise ChartError(f"blob {digest} is not what its digest says", error_id="oci.digest-mismatch")
-        return bytes(content)
+        return content
 
     def _choose(self, registry: Registry, where: Reference, version: str) -> str:
         """The tag of the newest version that satisfies `version`; an exact version is its own tag."""
@@ -262,15 +279,17 @@ class RegistryClient:
         )
 
     def _versions(self, registry: Registry, where: Reference) -> list[str]:
+        found = []
+        for tag in self._tags(registry, where):
+            with contextlib.suppress(ValueError):
+                found.append(semver.Version.parse_strict(tag.replace("_", "+")))
+        return [str(version) for version in sorted(found, reverse=True)]
+
+    def _tags(self, registry: Registry, where: Reference) -> list[str]:
         with _failures(where):
             container = registry.get_container(where.with_tag("x"))
             registry.auth.load_configs(container)
-            tags = registry.get_tags(container)
-        found = []
-        for tag in tags:
-            with contextlib.suppress(ValueError):
-                found.append(semver.Version.parse_strict(str(tag).replace("_", "+")))
-        return [str(version) for version in sorted(found, reverse=True)]
+            return [str(tag) for tag in registry.get_tags(container)]
 
     def _registry(self, where: Reference, credentials: Credentials, *, plain_http: bool) -> Registry:
         key = (where.host, plain_http, credentials.username)
@@ -293,15 +312,24 @@ def _connect(host: str, credentials: Credentials, registry_config: str, *, plain
         registry.session.cert = (credentials.cert_file, credentials.key_file or credentials.cert_file)
     if credentials.username:
         registry.auth.set_basic_auth(credentials.username, credentials.password.reveal())
-    else:
-        own = (
-            registry_config
-            or os.environ.get("HELM_REGISTRY_CONFIG")
-            or str(helm_config_home() / "registry" / "config.json")
-        )
-        if Path(own).is_file():
-            registry.auth._auth_config = json.loads(Path(own).read_text(encoding="utf-8"))
+    elif found := registry_login.stored(host, registry_config):
+        if found.username:
+            registry.auth.set_basic_auth(found.username, found.password.reveal())
+        else:
+            registry.auth.set_token_auth(found.token.reveal())
+    registry.auth._auth_config = {"auths": {}}  # looked up already: the library would read Docker's file only
     return registry
+
+
+def _bounded(answer: Any, most: int, what: str) -> bytes:
+    """The body of a streamed answer, never more than `most` of it."""
+    content = bytearray()
+    for chunk in answer.iter_content(256 * limits.KIB):
+        content += chunk
+        if len(content) > most:
+            answer.close()
+            raise ChartError(f"{what} is larger than {most:,} bytes", error_id="http.too-large")
+    return bytes(content)
 
 
 @contextlib.contextmanager
