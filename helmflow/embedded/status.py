@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from helmflow.kube.structural import Cause as Cause
+from helmflow.kube.structural import go_value as go_value
+from helmflow.kube.structural import invalid as invalid
+from helmflow.kube.structural import required as required
+
 Json = dict[str, Any]
 
 _REASONS: Final = {
@@ -52,27 +57,6 @@ class ApiError(Exception):
         return body
 
 
-class Cause:
-    """One invalid field: `reason` is FieldValueInvalid, FieldValueRequired, ..., `detail` the text after the field."""
-
-    __slots__ = ("detail", "field", "reason")
-
-    def __init__(self, field: str, reason: str, detail: str) -> None:
-        self.field = field
-        self.reason = reason
-        self.detail = detail
-
-
-def invalid(field: str, value: Any, why: str) -> Cause:
-    """A value that is not allowed."""
-    return Cause(field, "FieldValueInvalid", f"Invalid value: {go_value(value)}: {why}")
-
-
-def required(field: str, why: str = "") -> Cause:
-    """A value that is missing."""
-    return Cause(field, "FieldValueRequired", f"Required value{': ' + why if why else ''}")
-
-
 def forbidden(field: str, why: str) -> Cause:
     """A value that may not be there."""
     return Cause(field, "FieldValueForbidden", f"Forbidden: {why}")
@@ -89,23 +73,6 @@ def unsupported(field: str, value: Any, allowed: Sequence[str]) -> Cause:
 def duplicate(field: str, value: Any) -> Cause:
     """A value that must be unique."""
     return Cause(field, "FieldValueDuplicate", f"Duplicate value: {go_value(value)}")
-
-
-def go_value(value: Any) -> str:
-    """A value as field errors print it: strings quoted, objects as JSON."""
-    import json  # errors are rare
-
-    if value is None:
-        return "null"
-    return json.dumps(_ordered(value), separators=(",", ":"), ensure_ascii=False)
-
-
-def _ordered(value: Any) -> Any:
-    """Go sorts the keys of maps (here: where all values are texts), but not the fields of structs."""
-    if isinstance(value, dict):
-        keys = sorted(value) if all(isinstance(v, str) for v in value.values()) else list(value)
-        return {key: _ordered(value[key]) for key in keys}
-    return [_ordered(v) for v in value] if isinstance(value, list) else value
 
 
 def unprocessable(group: str, kind: str, name: str, causes: Sequence[Cause]) -> ApiError:

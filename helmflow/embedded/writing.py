@@ -28,6 +28,7 @@ from helmflow.embedded.status import (
     not_found,
     unprocessable,
 )
+from helmflow.kube import structural
 
 Json = dict[str, Any]
 
@@ -179,7 +180,7 @@ def _check_new(resource: Resource, value: Json) -> None:
 
 def _check_custom(resource: Resource, value: Json) -> None:
     if resource.crd is not None:
-        causes = customs.check(value, resource.schema.raw)
+        causes = structural.check(value, resource.schema.raw)
         if causes:
             raise unprocessable(resource.group, resource.kind, value["metadata"].get("name", ""), causes)
 
