@@ -33,19 +33,22 @@ class Function:
 class Late:
     """The body of a function in a module's FUNCTIONS, imported when it is first needed."""
 
-    __slots__ = ("module", "name")
+    __slots__ = ("_body", "module", "name")
 
     def __init__(self, module: str, name: str) -> None:
         self.module = module
         self.name = name
+        self._body: Callable[..., Any] | None = None
 
     def body(self) -> Callable[..., Any]:
         """The function itself, for whom calls it often."""
-        found: Function = import_module(self.module).FUNCTIONS[self.name]
-        return found.call
+        if self._body is None:
+            found: Function = import_module(self.module).FUNCTIONS[self.name]
+            self._body = found.call
+        return self._body
 
     def __call__(self, *arguments: Any) -> Any:
-        return self.body()(*arguments)
+        return (self._body or self.body())(*arguments)
 
 
 def function(

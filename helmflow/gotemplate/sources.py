@@ -352,9 +352,9 @@ class _Generator:
         variables = []
         for variable in pipe.declared:
             name = variable.names[0]
-            if name in self.tree.assigned:
+            if name in self.tree.range_assigned:
                 raise Unsupported
-            variables.append(self._declare(name, INTERFACE))
+            variables.append(self._declare(name, MIXED if name in self.tree.assigned else INTERFACE))
         if len(variables) == 2:
             assert self.scope is not None
             assert self.scope.outer is not None
@@ -416,22 +416,15 @@ class _Generator:
         visited: nodes.Node = pipe
         final: Known | None = None
         for command in pipe.commands:
-            source, knowledge = self._command(command, final, visited)
+            source, knowledge = _unmixed(self._command(command, final, visited))
             if knowledge == INTERFACE:  # a pipe unwraps interfaces: nil is invalid from here on
                 knowledge = UNKNOWN
             final = source, knowledge
             visited = rules.last_visited(command)
-        if knowledge == INTERFACE:
-            knowledge = UNKNOWN
         if not pipe.declared:
             return source, knowledge
         if pipe.assigns:
-            for variable in pipe.declared:
-                found = self._find(variable.names[0])
-                if found is None or found.knowledge in (INTERFACE, MIXED) or not found.slot:
-                    raise Unsupported
-                source = f"(v{found.slot} := {source})"
-            return source, UNKNOWN
+            return self._assigned(pipe, source, knowledge), knowledge
         self.scope = scope
         for variable in pipe.declared:
             name = variable.names[0]
@@ -440,6 +433,20 @@ class _Generator:
             known = UNKNOWN if name in self.tree.assigned else knowledge
             source = f"({self._declare(name, known)} := {source})"
         return source, knowledge
+
+    def _assigned(self, pipe: nodes.Pipe, source: str, knowledge: str) -> str:
+        for variable in pipe.declared:
+            found = self._find(variable.names[0])
+            if found is None or not found.slot:
+                raise Unsupported
+            name = f"v{found.slot}"
+            if found.knowledge != MIXED or knowledge in rules.EXACT:
+                source = f"({name} := {source})"
+            else:
+                value = self._temporary()
+                kept = f"{name} := INVALID if ({value} := {source}) is None else {value}"
+                source = f"(None if ({kept}) is INVALID else {value})"
+        return source
 
     def _find(self, name: str) -> rules.Scope | None:
         scope = self.scope
@@ -514,6 +521,8 @@ class _Generator:
         chain = f"{mark}{name}" + "".join(f".get({each!r})" for each in names)
         if knowledge == UNKNOWN:
             return f"({absent} if {name} is None else {chain})", INTERFACE
+        if knowledge == MIXED:
+            return f"({absent} if {name} is INVALID else {chain})", INTERFACE
         return chain, INTERFACE
 
     # -- calls --------------------------------------------------------------------------------------------------
@@ -526,7 +535,10 @@ class _Generator:
         mistake = rules.arity_mistake(function, name, len(args), final is not None)
         if mistake:
             return self._fail(identifier, mistake, final)
-        operands = [self._argument(arg, rules.parameter_at(function, at)) for at, arg in enumerate(args)]
+        if function is builtins.LEN and args and not args[0].constant:
+            operands = [self._operand(args[0])]  # it tells invalid from nil
+        else:
+            operands = [self._argument(arg, rules.parameter_at(function, at)) for at, arg in enumerate(args)]
         if final is None:
             return self._applied(name, function, operands, command)
         # A piped value is evaluated before the arguments, but checked and passed after them.
@@ -582,8 +594,10 @@ class _Generator:
         return self._checked(operand, parameter, node)
 
     def _checked(self, operand: Known, parameter: str, blamed: nodes.Node) -> Known:
+        if rules.takes_anything(parameter):
+            return _unmixed(operand)
         source, knowledge = operand
-        if rules.takes_anything(parameter) or knowledge == parameter:
+        if knowledge == parameter:
             return operand
         name = self._temporary()
         place = _Place(self.base, "check", rules.last_visited(blamed))
@@ -622,6 +636,12 @@ class _Generator:
             f"{mark}invoke({head}, {names[-1]!r}, {knowledge!r}, ({given}{',' if operands else ''}), {known!r})",
             UNKNOWN,
         )
+
+
+def _unmixed(operand: Known) -> Known:
+    """The operand with None for what is invalid."""
+    source, knowledge = operand
+    return (f"(None if {source} is INVALID else {source})", UNKNOWN) if knowledge == MIXED else operand
 
 
 _SIMPLE: Final = pattern(r"[dtv]\d+|None|True|False|-?\d+(\.\d+)?|'[^'\\]*'")
@@ -692,7 +712,7 @@ def _make_equal(negated: str) -> Callable[[_Generator, list[Known], nodes.Node],
 def _make_len(generator: _Generator, operands: list[Known], command: nodes.Node) -> str | None:
     source, knowledge = operands[0]
     mark = generator._mark(_Place(generator.base, "call", command, "len"))
-    return f"{mark}{'length' if knowledge == INTERFACE else 'length_of_pipe'}({source})"
+    return f"{mark}{'length' if knowledge in (INTERFACE, MIXED) else 'length_of_pipe'}({source})"
 
 
 def _make_call(_generator: _Generator, _operands: list[Known], _command: nodes.Node) -> str | None:
