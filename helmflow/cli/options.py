@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Final
 
 from helmflow.cli.flags import Flag, flag, tristate
+from helmflow.core.errors import ConfigError
 from helmflow.flows import options as flow
 
 GLOBAL: Final[tuple[Flag, ...]] = (
@@ -194,9 +195,30 @@ RUN: Final = (
     ),
     flag("track_mode", "--track-mode", help="Accepted: waiting is built in"),
 )
+REPORT: Final = (
+    flag("report", "--report", help="Also write what happened to this file: .json, .md or .html"),
+    flag(
+        "report_format", "--report-format", help="json, markdown or html, where the file's name does not say"
+    ),
+)
+RESUME: Final = (
+    flag("resume", "--resume", help="Only what failed or was not started in the run of this JSON report"),
+)
+ONLY: Final = (
+    flag("show_only", "-s", "--show-only", kind=list, help="Only objects of these template files (globs)"),
+)
 SHOW: Final = (
+    *REPORT,
+    flag(
+        "ignore",
+        "--ignore",
+        kind=list,
+        help="Leave fields out: kind=K,name=N,path=P,regex=R,manager=M, or a path alone",
+    ),
+    flag("show_ignored", "--show-ignored", kind=bool, help="Show the fields that rules leave out"),
+    flag("against", "--against", help="live (the default), or release: only the stored revision is read"),
     flag("context", "--context", kind=int, default=-1, help="Unchanged lines around a change"),
-    flag("output", "-o", "--output", help="text, json, markdown or html"),
+    flag("output", "-o", "--output", help="text, json, jsonl, markdown or html"),
     flag("suppress", "--suppress", kind=list, help="Leave out objects of this kind"),
     flag("suppress_secrets", "--suppress-secrets", kind=bool, help="Leave out Secrets"),
     flag("show_secrets", "--show-secrets", kind=bool, help="Print secret values"),
@@ -222,7 +244,7 @@ SHOW: Final = (
 TEMPLATE: Final = (
     tristate("include_crds", "--include-crds", help="With the chart's CRDs"),
     flag("skip_tests", "--skip-tests", kind=bool, help="Without test hooks"),
-    flag("show_only", "-s", "--show-only", kind=list, help="Only these template files"),
+    *ONLY,
     flag("output_dir", "--output-dir", help="Write files below this folder"),
     flag("output_dir_template", "--output-dir-template", help="Template of each release's folder"),
     flag("is_upgrade", "--is-upgrade", kind=bool, help="Render as an upgrade"),
@@ -249,6 +271,7 @@ def run_options(given: SimpleNamespace) -> flow.RunOptions:
             enforce_needs_are_installed=bool(get("enforce_needs_are_installed")),
             untrusted=bool(get("untrusted")),
             changed_since=get("changed_since") or "",
+            resume=get("resume") or "",
         ),
         cluster=flow.ClusterOptions(
             context=get("kube_context") or "",
@@ -307,10 +330,23 @@ def run_options(given: SimpleNamespace) -> flow.RunOptions:
             include_tests=bool(get("include_tests")),
             no_hooks=bool(get("no_hooks")),
             skip_installs=bool(get("skip_diff_on_install")),
+            ignore=tuple(get("ignore") or ()),
+            show_ignored=bool(get("show_ignored")),
+            against=_against(get("against") or ""),
         ),
         test=flow.TestOptions(
             logs=bool(get("logs")), cleanup=bool(get("cleanup")), timeout_s=float(get("timeout") or 300)
         ),
+    )
+
+
+def _against(word: str) -> str:
+    if word in ("", "live", "release"):
+        return word
+    raise ConfigError(
+        f"--against {word!r} is neither live nor release",
+        error_id="cli.bad-against",
+        hint="leave it out, or say release",
     )
 
 

@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 def register(app: typer.Typer) -> None:
     """Add the commands to the app."""
     common = (*options.EVERYWHERE, *options.VALUES, *options.NEEDS, *options.CHANGED)
-    add_command(app, "sync", sync, (*common, *options.RENDER, *options.RUN, *options.SHOW))
+    add_command(app, "sync", sync, (*common, *options.RENDER, *options.RUN, *options.SHOW, *options.RESUME))
     saved = Argument("plan", "[PLAN]", "Plan that `helmflow plan --out` froze", required=False)
     planning = (*common, *options.RENDER, *options.RUN, *options.SHOW)
-    add_command(app, "apply", apply, (*planning, *options.TEMPLATE), (saved,))
-    add_command(app, "plan", plan, (*planning, flag("out", "--out", help="File to freeze the plan in")))
-    add_command(app, "diff", diff, (*common, *options.RENDER, *options.RUN, *options.SHOW))
+    add_command(app, "apply", apply, (*planning, *options.TEMPLATE, *options.RESUME), (saved,))
+    out = flag("out", "--out", help="File to freeze the plan in")
+    add_command(app, "plan", plan, (*planning, *options.ONLY, out))
+    add_command(app, "diff", diff, (*planning, *options.ONLY))
     add_command(
         app,
         "destroy",
@@ -36,6 +37,9 @@ def register(app: typer.Typer) -> None:
             *options.EVERYWHERE,
             *options.RUN,
             *options.VALUES,
+            *options.REPORT,
+            *options.RESUME,
+            flag("output", "-o", "--output", help="text, json, jsonl, markdown or html"),
             flag("skip_charts", "--skip-charts", kind=bool, help="Accepted: destroying needs no charts"),
             flag("delete_wait", "--deleteWait", kind=bool, help="Wait until everything is gone"),
             flag("delete_timeout", "--deleteTimeout", kind=int, default=300, help="Seconds to wait for it"),

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
 from types import SimpleNamespace
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from helmflow.core.errors import ConfigError, Mistake
 from helmflow.core.events import Emit, Event, Warned
@@ -16,7 +20,28 @@ from helmflow.execute.report import RunReport
 from helmflow.plan.model import Plan
 from helmflow.ui.theme import Theme, choose
 
+if TYPE_CHECKING:
+    from helmflow.ui.recording import Recorder
+
 __all__ = ["Emit", "Reporter", "Reporting", "reporting"]
+
+
+class Format(StrEnum):
+    """What a command prints or a report is written as."""
+
+    TEXT = "text"
+    JSON = "json"
+    JSONL = "jsonl"
+    MARKDOWN = "markdown"
+    HTML = "html"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The file of --report."""
+
+    path: Path
+    format: Format
 
 
 class Reporter(Protocol):
@@ -32,9 +57,14 @@ class Reporter(Protocol):
 class Reporting:
     """The reporters of one command and what it prints at its end."""
 
-    def __init__(self, given: SimpleNamespace, reporters: list[Reporter]) -> None:
+    def __init__(
+        self, given: SimpleNamespace, reporters: list[Reporter], recorder: Recorder, target: Target | None
+    ) -> None:
         self._given = given
         self._reporters = reporters
+        self._recorder = recorder
+        self._target = target
+        self._plan: Plan | None = None
         self.theme: Theme = choose(sys.stdout, color=given.color, no_color=given.no_color)
 
     def emit(self, event: Event) -> None:
@@ -49,56 +79,141 @@ class Reporting:
 
     def confirm(self, plan: Plan) -> bool:
         """Ask, with --interactive, after showing the plan's summary."""
-        if not self._given.interactive or not plan.writes:
+        self._plan = plan
+        if not self._asks or not plan.writes:
             return True
         return self.show_and_confirm(plan)
 
     def show_and_confirm(self, plan: Plan) -> bool:
-        """Show the whole plan, and ask with --interactive."""
-        self.show(plan)
-        if not self._given.interactive or not plan.writes:
+        """Show the whole plan, and ask with --interactive. A document is printed once, at the end of the run."""
+        self._plan = plan
+        if self._format in (Format.TEXT, Format.JSONL) or self._asks:
+            self._close()
+            text = self._text_of(plan)
+            print(text, file=sys.stdout if self._format is Format.TEXT else sys.stderr)
+        if not self._asks or not plan.writes:
             return True
         return _ask(f"Do you really want to {plan.command}? [y/n]: ")
 
     def show(self, plan: Plan) -> None:
-        """Print the plan to standard output."""
-        for reporter in self._reporters:
-            reporter.close()
-        if vars(self._given).get("output") == "json":
-            from helmflow.ui import plan_json
-
-            print(plan_json.render(plan))  # noqa: T201
-            return
-        if vars(self._given).get("output") == "markdown":
-            from helmflow.ui import markdown
-
-            print(markdown.render(plan))  # noqa: T201
-            return
-        from helmflow.ui import plan_view
-
-        text = plan_view.render(plan, self.theme, context=vars(self._given).get("context", -1))
+        """Print the plan to standard output, and write the report that was asked for."""
+        self._close()
+        self._plan = plan
+        match self._format:
+            case Format.TEXT:
+                text = self._text_of(plan)
+            case Format.JSONL:
+                text = ""
+            case wanted:
+                text = self._document(wanted, plan, None)
         if text:
             print(text)  # noqa: T201
+        self._write_report(plan, None)
 
     def finish(self, report: RunReport) -> None:
-        """Print what became of the run."""
+        """Print what became of the run, and write the report that was asked for."""
+        self._close()
+        text = ""
+        if report.command == "test":
+            from helmflow.ui import report_view
+
+            text = report_view.render_tests(report)
+        elif self._format in (Format.JSON, Format.MARKDOWN, Format.HTML):
+            text = self._document(self._format, self._plan, report)
+        elif self._format is Format.TEXT and (not self._given.quiet or not report.ok):
+            from helmflow.ui import report_view
+
+            notes = not self._get("hide_notes")
+            # Notes and what a cluster refused may quote values.
+            text = self._masked(report_view.render(report, self.theme, notes=notes, width=_width()))
+        if text:
+            print(text)  # noqa: T201
+        self._write_report(self._plan, report)
+
+    def _text_of(self, plan: Plan) -> str:
+        from helmflow.ui import plan_view
+
+        shown, left_out = self._visible(plan)
+        if self._get("suppress_diff"):
+            return "\n".join(plan_view.summary(shown, self.theme, width=_width()))
+        context = -1 if (given := self._get("context")) is None else given
+        return plan_view.render(shown, self.theme, context=context, width=_width(), left_out=left_out)
+
+    def _document(self, wanted: Format, plan: Plan | None, report: RunReport | None) -> str:
+        shown = self._visible(plan)[0] if plan is not None else None
+        if wanted is Format.HTML:
+            from helmflow.ui import html
+
+            return html.render(shown, report, self._recorder, masked=not self._get("show_secrets"))
+        if wanted is Format.MARKDOWN:
+            from helmflow.ui import markdown
+
+            if report is not None:
+                return self._masked(markdown.render_run(report, shown, self._recorder))
+            assert shown is not None
+            return self._masked(markdown.render(shown))
+        from helmflow.ui import plan_json, run_json
+
+        if report is not None:
+            return self._masked(run_json.render(report, shown, self._recorder))
+        assert shown is not None
+        return self._masked(plan_json.render(shown))
+
+    def _visible(self, plan: Plan) -> tuple[Plan, int]:
+        from helmflow.ui import visible
+
+        return visible.choose(
+            plan,
+            visible.Wish(
+                kinds=tuple(self._get("suppress") or ()),
+                secrets=bool(self._get("suppress_secrets")),
+                tests=bool(self._get("include_tests")),
+                hooks=not self._get("no_hooks"),
+                installs=not self._get("skip_diff_on_install"),
+                diffs=not self._get("suppress_diff"),
+                only=tuple(self._get("show_only") or ()),
+                lines=tuple(self._get("suppress_output_line_regex") or ()),
+                carriage_returns=not self._get("strip_trailing_cr"),
+            ),
+        )
+
+    def _write_report(self, plan: Plan | None, report: RunReport | None) -> None:
+        if self._target is None:
+            return
+        try:
+            self._target.path.write_text(
+                self._document(self._target.format, plan, report) + "\n", encoding="utf-8"
+            )
+        except OSError as cause:
+            raise _unwritable(self._target.path, cause) from cause
+
+    def _masked(self, text: str) -> str:
+        return text if self._get("show_secrets") else mask_everything(text)
+
+    def _close(self) -> None:
         for reporter in self._reporters:
             reporter.close()
-        from helmflow.ui import report_view
 
-        if report.command == "test":
-            print(report_view.render_tests(report))  # noqa: T201
-        elif not self._given.quiet or not report.ok:
-            notes = not vars(self._given).get("hide_notes")
-            text = report_view.render(report, self.theme, notes=notes)
-            # Notes and what a cluster refused may quote values.
-            print(text if vars(self._given).get("show_secrets") else mask_everything(text))  # noqa: T201
+    @property
+    def _format(self) -> Format:
+        return _output(self._get("output") or "")
+
+    @property
+    def _asks(self) -> bool:
+        return bool(self._given.interactive)
+
+    def _get(self, flag: str) -> Any:
+        return vars(self._given).get(flag)
 
 
 @contextmanager
 def reporting(given: SimpleNamespace) -> Iterator[Reporting]:
     """The reporters that flags and terminal ask for, closed at the end whatever happens."""
-    reporters: list[Reporter] = [_main_reporter(given)]
+    from helmflow.ui.recording import Recorder
+
+    recorder = Recorder()
+    reporters: list[Reporter] = [_main_reporter(given), recorder]
+    target = _target(given)
     with contextlib.ExitStack() as stack:
         if given.log_file:
             from helmflow.ui.jsonl import JsonLines
@@ -111,10 +226,60 @@ def reporting(given: SimpleNamespace) -> Iterator[Reporting]:
                 ) from cause
             reporters.append(JsonLines(stream))
         try:
-            yield Reporting(given, reporters)
+            yield Reporting(given, reporters, recorder, target)
         finally:
             for reporter in reporters:
                 reporter.close()
+
+
+def _output(word: str) -> Format:
+    """What --output asks for; helm-diff's own words (diff, simple, dyff, ...) all mean text."""
+    try:
+        return Format(word)
+    except ValueError:
+        return Format.TEXT
+
+
+def _target(given: SimpleNamespace) -> Target | None:
+    """Where --report goes and in which format. Raises ConfigError before anything is done where that cannot be told."""
+    path = vars(given).get("report")
+    if not path:
+        return None
+    named = vars(given).get("report_format") or ""
+    extensions = {
+        ".json": "json",
+        ".md": "markdown",
+        ".markdown": "markdown",
+        ".html": "html",
+        ".htm": "html",
+    }
+    word = named or extensions.get(Path(path).suffix.lower(), "")
+    if word not in ("json", "markdown", "html"):
+        what = (
+            f"there is no report format {named!r}"
+            if named
+            else f"{path} does not say which format it is to have"
+        )
+        raise ConfigError(
+            what, error_id="cli.report-format", hint="--report-format takes json, markdown or html"
+        )
+    target = Target(Path(path), Format(word))
+    try:
+        target.path.parent.mkdir(parents=True, exist_ok=True)
+        with target.path.open("a", encoding="utf-8"):
+            pass
+    except OSError as cause:
+        raise _unwritable(target.path, cause) from cause
+    return target
+
+
+def _unwritable(path: Path, cause: OSError) -> ConfigError:
+    return ConfigError(f"cannot write the report {path}: {cause.strerror}", error_id="cli.report-file")
+
+
+def _width() -> int:
+    """The terminal's width, 0 (no bound) where output goes anywhere else."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
 
 
 def _main_reporter(given: SimpleNamespace) -> Reporter:

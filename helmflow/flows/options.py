@@ -47,6 +47,7 @@ class StateOptions:
     cwd: Path | None = None
     untrusted: bool = False
     changed_since: str = ""
+    resume: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +128,9 @@ class RunningOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShowOptions:
-    """What a diff shows. `context` -1: whole objects; `skip_installs`: nothing of releases that are not there yet."""
+    """What a diff shows. `context` -1: whole objects; `skip_installs`: nothing of releases that are not there
+    yet; `ignore` are rules of fields to leave out (`plan.noise`); `against` "release" compares with the stored
+    revision and asks the cluster for nothing else."""
 
     context: int = -1
     suppress_kinds: tuple[str, ...] = ()
@@ -137,6 +140,9 @@ class ShowOptions:
     no_hooks: bool = False
     drift: bool = True
     skip_installs: bool = False
+    ignore: tuple[str, ...] = ()
+    show_ignored: bool = False
+    against: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

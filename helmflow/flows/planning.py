@@ -10,7 +10,7 @@ from helmflow.core.errors import Mistake
 from helmflow.core.events import ReleasePlanned
 from helmflow.core.ids import ObjectRef, ReleaseId
 from helmflow.execute.lease import holder_of, is_stale, leases
-from helmflow.flows import rendering
+from helmflow.flows import identity, inventory, rendering
 from helmflow.flows.options import RunOptions, TestOptions
 from helmflow.flows.prepare import Chosen, Preparation, Prepared
 from helmflow.flows.session import Cluster, Session
@@ -19,7 +19,7 @@ from helmflow.helm.release.record import Revision, parse_time
 from helmflow.helm.release.store import MAX_RECORD_BYTES, ReleaseStore, not_found, too_large
 from helmflow.helm.render import manifests
 from helmflow.helm.render.kinds import in_uninstall_order
-from helmflow.plan import comparison, diff, documents, observe, revisions
+from helmflow.plan import comparison, diff, documents, noise, observe, revisions, verification
 from helmflow.plan.comparison import Compared
 from helmflow.plan.decide import Content, Hold, Situation, decide
 from helmflow.plan.model import (
@@ -44,7 +44,11 @@ if TYPE_CHECKING:
     from helmflow.state.model import Release
 
 Json = Any
+CRD = "CustomResourceDefinition"
 TIME_FUNCTIONS = frozenset({"now", "ago"})
+SHOWN_FIRST = frozenset(
+    {"diff", "plan", "apply"}
+)  # their plans are looked at: new objects are tried out, too
 FOREIGN_GRACE_S = 600.0  # a pending revision without a lease is another tool's for this long
 
 
@@ -89,15 +93,49 @@ class _Draft:
 
 
 def make_plan(session: Session, preparation: Preparation, *, command: str) -> Plan:
-    """The plan for every chosen release; one that was not prepared is wanted gone.
+    """The plan for every chosen release, with what left the files; a release that was not prepared is wanted gone.
 
     Raises TemplateError, ChartError or ClusterError where a release cannot be planned.
     """
     chosen = preparation.chosen
+    left = inventory.orphans(session, chosen)
+    if session.options.running.prune:
+        chosen = inventory.pruned(chosen, left)
+    else:
+        inventory.warn(session, left)
+    plan = _plan(session, replace(preparation, chosen=chosen), command=command)
+    known = inventory.release_marks(session, chosen.desired)
+    gone = {one.release.id for one in left}
+    return replace(
+        plan,
+        releases=tuple(
+            _left(one) if one.id in gone else replace(one, mark=known.get(one.id)) for one in plan.releases
+        ),
+        orphans=tuple(one.orphan for one in left),
+        mark=identity.mark_of(session, chosen.desired),
+    )
+
+
+def _left(plan: ReleasePlan) -> ReleasePlan:
+    """The plan of a release that left the files, said in those words."""
+    action = plan.action
+    if action.kind is ActionKind.UNINSTALL:
+        return replace(plan, action=replace(action, code="orphan", reason="left the files"))
+    if action.error is not None and action.error.error_id == "release.prevent-destroy":
+        hint = "bring it back without preventDestroy and sync, then prune"
+        return replace(plan, action=replace(action, error=replace(action.error, hint=hint)))
+    return plan
+
+
+def _plan(session: Session, preparation: Preparation, *, command: str) -> Plan:
+    chosen = preparation.chosen
     by_id = {release.id: release for release in chosen.releases}
     drafts = [_draft(session, chosen, by_id[release], preparation) for release in chosen.order]
     for cluster in _clusters(drafts):
-        _plan_cluster(session, cluster, [draft for draft in drafts if draft.cluster is cluster])
+        mine = [draft for draft in drafts if draft.cluster is cluster]
+        _plan_cluster(session, cluster, mine)
+        if command in SHOWN_FIRST:
+            _verify(cluster, mine)
     _remember_old_secrets(chosen, drafts)
     redactor = Redactor(chosen.desired.secrets.mask, show=session.options.show.show_secrets)
     plans = [_release_plan(session, draft, redactor) for draft in drafts]
@@ -193,7 +231,8 @@ def replan(session: Session, preparation: Preparation, plan: Plan, release: Rele
         return release
     session.cluster_of(alone.desired, release.release).client.discovery(refresh=True)
     prepared = {key: value for key, value in preparation.prepared.items() if key == release.id}
-    return make_plan(session, Preparation(chosen=alone, prepared=prepared), command=plan.command).releases[0]
+    made = _plan(session, Preparation(chosen=alone, prepared=prepared), command=plan.command).releases[0]
+    return replace(made, mark=release.mark)
 
 
 def undo(session: Session, chosen: Chosen, failed: ReleasePlan) -> ReleasePlan | None:
@@ -203,7 +242,7 @@ def undo(session: Session, chosen: Chosen, failed: ReleasePlan) -> ReleasePlan |
     store = ReleaseStore(draft.cluster.client, draft.owner.namespace, draft.cluster.driver)
     found = history.recovery_target(store.history(draft.owner.name))
     if found is None:
-        return make_plan(session, Preparation(chosen=alone), command="uninstall").releases[0]
+        return _plan(session, Preparation(chosen=alone), command="uninstall").releases[0]
     draft.goal = store.get(draft.owner.name, found.number)
     return _rollback_plan(session, alone, [draft], "rollback").releases[0]
 
@@ -277,35 +316,77 @@ def _plan_cluster(session: Session, cluster: Cluster, drafts: list[_Draft]) -> N
     )
     for draft in drafts:
         draft.revisions = stored.get((draft.owner.namespace, draft.owner.name), ())
-    _check_leases(session, cluster, drafts)
+    stored_only = session.options.show.against == "release"
+    if not stored_only:
+        _check_leases(session, cluster, drafts)
     wanted = [draft for draft in drafts if draft.prepared is not None]
     for draft in wanted:
         _reuse_values(session, draft)
     if wanted:
         _render_all(session, cluster, wanted)
     _find_targets(cluster, drafts)
+    if stored_only:
+        for draft in drafts:
+            comparison.against_stored(draft.compared, _subject(session, draft))
+        return
     _check_namespaces(cluster, drafts)
     _check_crds(cluster, drafts)
     _read_live(cluster, drafts)
-    comparison.compare(
-        client,
-        [
-            (
-                draft.compared,
-                comparison.Subject(
-                    owner=draft.owner,
-                    wanted=draft.wanted,
-                    content=draft.content,
-                    stored=draft.stored,
-                    targets=draft.targets,
-                    live=draft.live,
-                    settings=draft.settings,
-                    adopt=draft.release.adopt,
-                ),
-            )
-            for draft in drafts
-        ],
+    comparison.compare(client, [(draft.compared, _subject(session, draft)) for draft in drafts])
+
+
+def _subject(session: Session, draft: _Draft) -> comparison.Subject:
+    return comparison.Subject(
+        owner=draft.owner,
+        wanted=draft.wanted,
+        content=draft.content,
+        stored=draft.stored,
+        targets=draft.targets,
+        live=draft.live,
+        settings=draft.settings,
+        adopt=draft.release.adopt,
+        rules=_rules(session, draft),
+        show_ignored=session.options.show.show_ignored,
     )
+
+
+def _rules(session: Session, draft: _Draft) -> tuple[noise.Rule, ...]:
+    """What diffs of this release leave out: its own rules, then the command line's."""
+    own = draft.release.spec.get("ignoreDifferences") or ()
+    return (
+        *(noise.from_map(rule) for rule in own),
+        *(noise.parse(rule) for rule in session.options.show.ignore),
+    )
+
+
+def _verify(cluster: Cluster, drafts: list[_Draft]) -> None:
+    """Let the server say what it thinks of the objects that do not exist yet."""
+    definitions = [body for draft in drafts for body in _definitions(draft)]
+    new = [
+        (
+            draft,
+            verification.Newcomer(
+                target=target, homeless=not draft.namespace_exists and _at_home(draft, target)
+            ),
+        )
+        for draft in drafts
+        for target in (draft.targets if draft.wanted and draft.compared.refusal is None else ())
+        if draft.live.get(target.ref) is None
+    ]
+    mistakes = verification.refusals(cluster.client, [newcomer for _, newcomer in new], definitions)
+    for (draft, _), mistake in zip(new, mistakes, strict=True):
+        draft.compared.refusal = draft.compared.refusal or mistake
+
+
+def _at_home(draft: _Draft, target: Target) -> bool:
+    return target.ref.namespace == draft.owner.namespace
+
+
+def _definitions(draft: _Draft) -> Iterable[Mapping[str, Json]]:
+    if draft.rendered is None:
+        return ()
+    templated = (manifest.body for manifest in draft.rendered.manifests if manifest.ref.kind == CRD)
+    return (*(crd.body for crd in draft.rendered.crds), *templated)
 
 
 def _check_leases(session: Session, cluster: Cluster, drafts: list[_Draft]) -> None:
@@ -423,15 +504,7 @@ class _Renderer:
 
 
 def _find_targets(cluster: Cluster, drafts: list[_Draft]) -> None:
-    crds = [crd.body for draft in drafts if draft.rendered for crd in draft.rendered.crds]
-    templated = [
-        manifest.body
-        for draft in drafts
-        if draft.rendered
-        for manifest in draft.rendered.manifests
-        if manifest.ref.kind == "CustomResourceDefinition"
-    ]
-    namespaced = _scopes(cluster, [*crds, *templated])
+    namespaced = _scopes(cluster, [body for draft in drafts for body in _definitions(draft)])
     for draft in drafts:
         seen: dict[ObjectRef, Target] = {}
         for revision in revisions.applied(draft.revisions):
@@ -540,6 +613,8 @@ def _release_plan(session: Session, draft: _Draft, redactor: Redactor) -> Releas
         settings=draft.settings,
         warnings=draft.rendered.warnings if draft.rendered else (),
         looked_up=draft.looked_up,
+        because=_because(draft),
+        **_versions(draft),
     )
     session.emit(
         ReleasePlanned(
@@ -552,6 +627,33 @@ def _release_plan(session: Session, draft: _Draft, redactor: Redactor) -> Releas
         )
     )
     return plan
+
+
+def _because(draft: _Draft) -> tuple[str, ...]:
+    """What differs from the deployed revision, in the words of a diff's hunks."""
+    base = draft.base
+    if draft.goal is not None:
+        return (f"back to revision {draft.goal.number}",)
+    if (
+        base is None
+        or draft.rendered is None
+        or draft.prepared is None
+        or draft.content is not Content.CHANGED
+    ):
+        return ()
+    return diff.differing_inputs(base, draft.rendered.chart, draft.prepared.values.values)
+
+
+def _versions(draft: _Draft) -> dict[str, str]:
+    if draft.rendered is None:
+        newest = draft.goal or revisions.newest(draft.revisions)
+        return {"chart_version": newest.chart_version} if newest else {}
+    chart = draft.rendered.chart
+    return {
+        "chart_version": chart.metadata.version,
+        "app_version": chart.metadata.app_version,
+        "chart_digest": chart.digest,
+    }
 
 
 def _too_large(revision: Revision) -> bool:

@@ -140,6 +140,11 @@ def choose(
     files = selection.Files.SEQUENTIAL if state.sequential_helmfiles else selection.Files.PARALLEL
     found = selection.choose(desired, mode or state.needs, files, counting)
     releases = tuple(release for release in found.releases if release.presence is not Presence.DISABLED)
+    if state.resume:
+        from helmflow.flows import resume
+
+        left = resume.left_over(Path(state.resume), desired.environment)
+        releases = tuple(release for release in releases if release.id in left)
     return Chosen(
         desired=desired, releases=releases, needs=found.graph.among(release.id for release in releases)
     )

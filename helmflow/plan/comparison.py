@@ -11,9 +11,9 @@ from helmflow.core.ids import ObjectRef, ReleaseId
 from helmflow.helm.render.kinds import in_install_order
 from helmflow.kube import errors, ownership
 from helmflow.kube.client import KubeClient
-from helmflow.plan import conflicts, diff, observe
+from helmflow.plan import causes, conflicts, diff, noise, observe, shapes
 from helmflow.plan.decide import Content
-from helmflow.plan.model import Change, ChangeKind
+from helmflow.plan.model import Cause, Change, ChangeKind
 from helmflow.plan.objects import Target, owned_by
 from helmflow.plan.proof import proven
 from helmflow.plan.settings import Settings
@@ -33,6 +33,8 @@ class Subject:
     live: Mapping[ObjectRef, Json]
     settings: Settings
     adopt: tuple[str, ...] = ()
+    rules: tuple[noise.Rule, ...] = ()
+    show_ignored: bool = False
 
 
 @dataclass(slots=True)
@@ -55,6 +57,7 @@ class _Pending:
     known: bool
     body: dict[str, Json]
     force: bool = False
+    taken: tuple[str, ...] = ()
     answer: Json | ClusterError = None
 
 
@@ -67,6 +70,33 @@ def compare(client: KubeClient, subjects: Sequence[tuple[Compared, Subject]]) ->
     _ask(client, again)
     for compared, subject, items in work:
         _finish(compared, subject, {item.target.ref: item for item in items})
+
+
+def against_stored(compared: Compared, subject: Subject) -> None:
+    """Fill in a Compared from the stored revision alone: the classic diff, which asks the cluster for nothing else."""
+    stored = {target.ref: target for target in subject.stored}
+    wanted = {target.ref: target for target in _compared_targets(subject)}
+    changes = []
+    for ref, target in wanted.items():
+        before = stored.get(ref)
+        same = before is not None and _same_document(before, target)
+        kind = ChangeKind.UNCHANGED if same else ChangeKind.CREATE if before is None else ChangeKind.UPDATE
+        changes.append(
+            Change(
+                ref=ref,
+                kind=kind,
+                before="" if same or before is None else before.text,
+                after="" if same else target.text,
+                source=target.source,
+                causes=(Cause(path=(), planned=True, drift=False),) if kind is ChangeKind.UPDATE else (),
+            )
+        )
+    gone = [
+        Change(ref=ref, kind=ChangeKind.DELETE, before=target.text, source=target.source)
+        for ref, target in stored.items()
+        if ref not in wanted
+    ]
+    compared.changes = (*changes, *gone)
 
 
 def restores(content: Content, settings: Settings) -> bool:
@@ -155,6 +185,7 @@ def _settles(subject: Subject, item: _Pending) -> bool:
     if verdict is None:
         return False
     item.body, item.force = verdict.body, verdict.force
+    item.taken = conflicts.named(item.answer.fields)
     return True
 
 
@@ -194,39 +225,83 @@ def _change(
     removes = changed and bool(ownership.client_side_entries(live))
     if diff.same_state(live, asked.answer) and not removes:
         return unchanged
-    return _update(compared, asked, before, live)
+    return _update(compared, subject, asked, before, live, removes=removes)
 
 
 def _same_document(before: Target, after: Target) -> bool:
     return before.text.strip() == after.text.strip() or before.body == after.body
 
 
-def _update(compared: Compared, asked: _Pending, before: Target | None, live: Mapping[str, Json]) -> Change:
+def _update(
+    compared: Compared,
+    subject: Subject,
+    asked: _Pending,
+    before: Target | None,
+    live: Mapping[str, Json],
+    *,
+    removes: bool,
+) -> Change:
+    """What is live beside what the server would store, as far as the chart speaks about it, and why each field differs."""
     target = asked.target
-    kind = ChangeKind.UPDATE if asked.known else ChangeKind.ADOPT
+    changed = before is not None and not _same_document(before, target)
+    shown = _shown(subject, asked, before, live, removes=removes)
     common: dict[str, Any] = {
         "ref": target.ref,
         "body": asked.body,
         "source": target.source,
         "force": asked.force,
+        "taken": asked.taken,
         "live": live,
         "last": before.document if before else None,
         "uid": str(live.get("metadata", {}).get("uid", "")),
+        "causes": shown.causes,
+        "ignored": shown.ignored,
     }
-    if before is not None and not _same_document(before, target):
-        return Change(kind=kind, before=before.text, after=target.text, **common)
-    from helmflow.core import yaml_dialect
-
-    compared.drifted += asked.known
-    shape = target.body
+    if asked.known and not changed and shown.ignored and not shown.causes and _by_rules(shown.ignored):
+        # Only fields that a rule ignores have drifted: they stay as they are.
+        return Change(ref=target.ref, kind=ChangeKind.UNCHANGED, source=target.source, ignored=shown.ignored)
+    drift = asked.known and not changed
+    compared.drifted += drift
     return Change(
-        kind=kind,
-        before=yaml_dialect.dump(diff.restricted(dict(live), shape)),
-        after=yaml_dialect.dump(diff.restricted(asked.answer, shape)),
-        drift=asked.known,
-        reason="changed in the cluster" if asked.known else "exists already",
+        kind=ChangeKind.UPDATE if asked.known else ChangeKind.ADOPT,
+        before=_text(shown.before),
+        after=_text(shown.after),
+        drift=drift,
+        reason="changed in the cluster" if drift else "" if asked.known else "exists already",
         **common,
     )
+
+
+def _shown(
+    subject: Subject, asked: _Pending, before: Target | None, live: Mapping[str, Json], *, removes: bool
+) -> noise.Sifted:
+    wanted = shapes.keyed(asked.target.body)
+    last = shapes.keyed(before.body) if before is not None else None
+    assert not isinstance(asked.answer, ClusterError)
+    now, then = shapes.keyed(dict(live)), shapes.keyed(dict(asked.answer))
+    if removes and last is not None:
+        stays = {path for path, _ in shapes.leaves(wanted)}
+        for path, _ in shapes.leaves(last):
+            if path not in stays:
+                then = shapes.without(then, path)
+    if not subject.show_ignored:
+        outlines = (wanted,) if last is None else (wanted, last)
+        now, then = shapes.restricted(now, *outlines), shapes.restricted(then, *outlines)
+    now = shapes.ordered_like(now, then)
+    found = causes.of_update(now, then, last=last, wanted=wanted, live=live)
+    unseen = noise.unseen(live, asked.answer, [cause.path for cause in found])
+    rules = () if subject.show_ignored else subject.rules
+    return noise.sift(asked.target.ref, now, then, found, rules, unseen)
+
+
+def _by_rules(ignored: Sequence[tuple[str, int]]) -> bool:
+    return any(rule not in (noise.SERVER, noise.OTHERS) for rule, _ in ignored)
+
+
+def _text(keyed: Json) -> str:
+    from helmflow.core import yaml_dialect
+
+    return yaml_dialect.dump(shapes.plain(keyed))
 
 
 def _refused(compared: Compared, subject: Subject, asked: _Pending, before: Target | None) -> Change:
@@ -242,6 +317,9 @@ def _refused(compared: Compared, subject: Subject, asked: _Pending, before: Targ
         "uid": str(asked.live.get("metadata", {}).get("uid", "")),
     }
     if ownership.immutable(answer):
+        if ownership.replaceable_alone(asked.body, asked.live):
+            why = "a field that may not change does; its pods and claims stay"
+            return Change(kind=ChangeKind.REPLACE, reason=why, orphans=True, **common)
         if subject.settings.force:
             return Change(kind=ChangeKind.REPLACE, reason="a field that may not change does", **common)
         hint = "set force: true on the release to delete and create it again"
@@ -253,7 +331,7 @@ def _refused(compared: Compared, subject: Subject, asked: _Pending, before: Targ
             "release.field-conflict",
             hint="--force-conflicts takes them over; or leave them out of the chart",
         )
-    elif isinstance(answer, errors.NotFound | errors.ServerFailure):
+    elif isinstance(answer, errors.NotFound | errors.ServerFailure) or errors.no_dry_run(answer):
         return Change(kind=ChangeKind.UPDATE, reason="not verified by the cluster", **common)
     else:
         compared.refusal = compared.refusal or Mistake(answer.message, answer.error_id, hint=answer.hint)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from helmflow.core.ids import ObjectRef
+from helmflow.helm.release import codec
 from helmflow.helm.release.record import Revision
 from helmflow.helm.render.engine import Rendered
 from helmflow.plan.model import Change, ChangeKind
 from helmflow.plan.objects import Target, owned_by, policy, without_nulls
+
+if TYPE_CHECKING:
+    from helmflow.helm.chart.model import Chart
 
 Json = Any
 
@@ -121,18 +125,6 @@ def same_state(live: Mapping[str, Json], result: Mapping[str, Json]) -> bool:
     return bool(stable(live) == stable(result))
 
 
-def restricted(obj: Json, shape: Json) -> Json:
-    """The part of a live object that `shape` speaks about, so that both can be shown side by side."""
-    if isinstance(shape, Mapping) and isinstance(obj, Mapping):
-        return {key: restricted(obj[key], value) for key, value in shape.items() if key in obj}
-    if isinstance(shape, list) and isinstance(obj, list):
-        if len(shape) == len(obj):
-            return [restricted(item, wanted) for item, wanted in zip(obj, shape, strict=True)]
-        named = {_name(item): item for item in shape if isinstance(item, Mapping)}
-        return [restricted(item, named.get(_name(item), item)) for item in obj]
-    return obj
-
-
 def described_difference(before: Revision, rendered: Rendered, changed: int) -> str:
     """A phrase for why a release is upgraded."""
     metadata = rendered.chart.metadata
@@ -146,6 +138,24 @@ def described_difference(before: Revision, rendered: Rendered, changed: int) -> 
     if not changed:
         return "hooks changed"
     return f"{changed} object{'s' if changed != 1 else ''} changed"
+
+
+def differing_inputs(before: Revision, chart: Chart, values: Mapping[str, Json]) -> tuple[str, ...]:
+    """What an upgrade's content differs by: the chart's version, its files under the same version, the values."""
+    found = []
+    if (before.chart_name, before.chart_version) != (chart.metadata.name, chart.metadata.version):
+        renamed = f"{before.chart_name} " if before.chart_name != chart.metadata.name else ""
+        now = f"{chart.metadata.name} " if renamed else ""
+        found.append(f"chart {renamed}{before.chart_version} -> {now}{chart.metadata.version}")
+    else:
+        record = codec.chart_record(chart)
+        if (record.get("templates") or []) != (before.chart.get("templates") or []):
+            found.append("chart templates")
+        if (record.get("values") or {}) != (before.chart.get("values") or {}):
+            found.append("chart defaults")
+    if without_nulls(before.config) != without_nulls(values):
+        found.append("values")
+    return tuple(found) or ("what its templates read",)
 
 
 def _why_kept(target: Target, existing: Mapping[str, Json], *, delete_data: bool) -> str:
@@ -188,7 +198,3 @@ def stable(obj: Mapping[str, Json]) -> Json:
     if isinstance(metadata, Mapping):
         kept["metadata"] = {key: value for key, value in metadata.items() if key not in _VOLATILE}
     return kept
-
-
-def _name(item: Json) -> str:
-    return str(item.get("name", "")) if isinstance(item, Mapping) else ""

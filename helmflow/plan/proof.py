@@ -64,7 +64,7 @@ def proven(body: Mapping[str, Json], live: Mapping[str, Json], manager: str = "h
 def _equal(config: Json, fields: Mapping[str, Json], live: Json, path: tuple[str, ...]) -> bool:
     children = [key for key in fields if key != "."]
     if not children:
-        return _same_value(config, live, path)
+        return same_value(config, live, path)
     if isinstance(config, Mapping) and all(key.startswith("f:") for key in children):
         return isinstance(live, Mapping) and _map_equal(config, fields, live, path)
     if isinstance(config, list) and isinstance(live, list):
@@ -136,16 +136,16 @@ def _set_equal(config: list[Json], children: list[str], live: list[Json]) -> boo
     return positions == sorted(positions)
 
 
-def _same_value(config: Json, live: Json, path: tuple[str, ...]) -> bool:
+def same_value(config: Json, live: Json, path: tuple[str, ...]) -> bool:
     if live is None:
         return config is None or config in (False, 0, "") or config in ([], {})
     if isinstance(config, Mapping) and isinstance(live, Mapping):
-        if any(not _same_value(value, live.get(key), (*path, key)) for key, value in config.items()):
+        if any(not same_value(value, live.get(key), (*path, key)) for key, value in config.items()):
             return False
         return all(key in config or live[key] in _DEFAULTS.get(key, ()) for key in live)
     if isinstance(config, list) and isinstance(live, list):
         return len(config) == len(live) and all(
-            _same_value(a, b, path) for a, b in zip(config, live, strict=True)
+            same_value(a, b, path) for a, b in zip(config, live, strict=True)
         )
     if isinstance(config, bool) or isinstance(live, bool):
         return config is live

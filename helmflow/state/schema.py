@@ -143,6 +143,16 @@ RESOURCE: Final = Block(
         "namespace": Key(_TEXT, "Namespace of the object."),
     },
 )
+IGNORED: Final = Block(
+    "ignoreDifferences",
+    {
+        "kind": Key(_TEXT, "Glob of the object's kind.", own=True),
+        "name": Key(_TEXT, "Glob of the object's name.", own=True),
+        "path": Key(_TEXT, "Path of the field as diffs print it (a glob), or a JSON pointer.", own=True),
+        "regex": Key(_TEXT, "Regular expression that is searched in the field's path.", own=True),
+        "manager": Key(_TEXT, "Glob of the field manager that wrote the field last.", own=True),
+    },
+)
 _MERGE_LISTS: Final = Key(
     MapOf(_TEXT),
     "How lists of values merge, by path: replace (Helm's rule), append, or by:KEY to match items by a key.",
@@ -252,6 +262,9 @@ RELEASE: Final = Block(
         "forceNamespace": Key(_TEXT, "Namespace of every object that names none."),
         "inherit": Key(ListOf(INHERIT, single=True), "Release templates to start from."),
         "suppressDiff": Key(_FLAG, "Do not show this release's diff."),
+        "ignoreDifferences": Key(
+            ListOf(IGNORED), "Fields that diffs do not show and whose drift is not undone.", own=True
+        ),
         "updateStrategy": Key(_TEXT, "What a forbidden update does.", ("", "reinstallIfForbidden")),
         "unitTests": Key(_TEXTS, "Paths of unit tests."),
         "description": Key(_TEXT, "Description of the revision."),

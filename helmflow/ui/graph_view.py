@@ -21,7 +21,7 @@ class Node:
 
 _SHAPES: Final = {"repository": "cylinder", "chart": "note", "release": "box"}
 _FILLS: Final = {"repository": "#e8eef7", "chart": "#f7f3e3", "release": "#e5f4e8"}
-_WIDTH, _HEIGHT, _GAP_X, _GAP_Y = 190, 46, 60, 22
+WIDTH, HEIGHT, GAP_X, GAP_Y = 190, 46, 60, 22
 
 
 def tree(nodes: Sequence[Node]) -> str:
@@ -78,9 +78,9 @@ def mermaid(nodes: Sequence[Node]) -> str:
 
 def svg(nodes: Sequence[Node]) -> str:
     """A self-contained picture: columns by distance from what needs nothing."""
-    places = _places(nodes)
-    width = max((x for x, _ in places.values()), default=0) + _WIDTH + _GAP_X
-    height = max((y for _, y in places.values()), default=0) + _HEIGHT + _GAP_Y
+    at = places(nodes)
+    width = max((x for x, _ in at.values()), default=0) + WIDTH + GAP_X
+    height = max((y for _, y in at.values()), default=0) + HEIGHT + GAP_Y
     lines = [
         (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
@@ -92,28 +92,28 @@ def svg(nodes: Sequence[Node]) -> str:
         ),
     ]
     for node in nodes:
-        x, y = places[node.key]
+        x, y = at[node.key]
         for key in node.needs:
-            if key in places:
-                from_x, from_y = places[key]
-                start, end = (from_x + _WIDTH, from_y + _HEIGHT // 2), (x, y + _HEIGHT // 2)
+            if key in at:
+                from_x, from_y = at[key]
+                start, end = (from_x + WIDTH, from_y + HEIGHT // 2), (x, y + HEIGHT // 2)
                 middle = (start[0] + end[0]) // 2
                 lines.append(
                     f'<path d="M{start[0]} {start[1]}C{middle} {start[1]} {middle} {end[1]} {end[0]} {end[1]}"'
                     ' fill="none" stroke="#667" marker-end="url(#a)"/>'
                 )
     for node in nodes:
-        x, y = places[node.key]
+        x, y = at[node.key]
         lines.append(
-            f'<g><title>{escape(node.kind)} {escape(node.label)}</title><rect x="{x}" y="{y}" width="{_WIDTH}"'
-            f' height="{_HEIGHT}" rx="6" fill="{_FILLS[node.kind]}" stroke="#889"/>'
-            f'<text x="{x + 10}" y="{y + 20}" font-weight="600">{escape(_short(node.label))}</text>'
-            f'<text x="{x + 10}" y="{y + 36}" fill="#556">{escape(_short(node.detail))}</text></g>'
+            f'<g><title>{escape(node.kind)} {escape(node.label)}</title><rect x="{x}" y="{y}" width="{WIDTH}"'
+            f' height="{HEIGHT}" rx="6" fill="{_FILLS[node.kind]}" stroke="#889"/>'
+            f'<text x="{x + 10}" y="{y + 20}" font-weight="600">{escape(short(node.label))}</text>'
+            f'<text x="{x + 10}" y="{y + 36}" fill="#556">{escape(short(node.detail))}</text></g>'
         )
     return "\n".join([*lines, "</svg>"])
 
 
-def _places(nodes: Sequence[Node]) -> Mapping[str, tuple[int, int]]:
+def places(nodes: Sequence[Node]) -> Mapping[str, tuple[int, int]]:
     """Column: the longest chain below a node. Row: the order in which nodes are given."""
     by_key = {node.key: node for node in nodes}
     columns: dict[str, int] = {}
@@ -127,16 +127,16 @@ def _places(nodes: Sequence[Node]) -> Mapping[str, tuple[int, int]]:
         pending.pop()
         columns[key] = 1 + max((columns[need] for need in by_key[key].needs if need in by_key), default=-1)
     rows: dict[int, int] = {}
-    places: dict[str, tuple[int, int]] = {}
+    found: dict[str, tuple[int, int]] = {}
     for node in nodes:
         column = columns[node.key]
         row = rows.get(column, 0)
         rows[column] = row + 1
-        places[node.key] = (_GAP_X // 2 + column * (_WIDTH + _GAP_X), _GAP_Y // 2 + row * (_HEIGHT + _GAP_Y))
-    return places
+        found[node.key] = (GAP_X // 2 + column * (WIDTH + GAP_X), GAP_Y // 2 + row * (HEIGHT + GAP_Y))
+    return found
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
     return text if len(text) <= 27 else text[:26] + "…"
 
 

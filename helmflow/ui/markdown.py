@@ -7,15 +7,19 @@ from collections.abc import Mapping
 from typing import Final
 
 from helmflow.core.ids import ReleaseId
+from helmflow.execute.report import Outcome, ReleaseReport, RunReport
 from helmflow.plan import risk
 from helmflow.plan.model import ActionKind, ChangeKind, Plan, ReleasePlan
 from helmflow.ui import diff_view
-from helmflow.ui.text import namer, plural, sanitize
+from helmflow.ui.recording import Recorder, Track, critical_path
+from helmflow.ui.text import duration, namer, plural, sanitize
 from helmflow.ui.theme import Theme
 
 LIMIT: Final = 65_536  # GitHub's bound on a comment, in characters
 MARKER: Final = "<!-- helmflow plan {key} -->"
+RUN_MARKER: Final = "<!-- helmflow run {key} -->"
 _CONTEXT: Final = 3
+_SAID: Final = {Outcome.UNTOUCHED: "not started"}
 _ESCAPED: Final = re.compile(r"([\\`*_{}\[\]<>()#+!|~@&$-])")
 _ICONS: Final = {
     ActionKind.INSTALL: "➕",
@@ -57,6 +61,81 @@ def render(plan: Plan, *, limit: int = LIMIT) -> str:
     if omitted:
         note = f"\n> **{plural(omitted, 'diff')} did not fit into a comment** and can be read in the job's log.\n"
     return (head + "".join(folds) + note + foot)[:limit]
+
+
+def render_run(report: RunReport, plan: Plan | None, recorder: Recorder, *, limit: int = LIMIT) -> str:
+    """A finished run as a comment: outcomes, what failed with its evidence, and how long everything took."""
+    name = namer(release.id for release in report.releases)
+    words = [
+        f"{len(found)} {_SAID.get(outcome, outcome.value)}"
+        for outcome in Outcome
+        if (found := report.having(outcome))
+    ]
+    key = re.sub(r"[^A-Za-z0-9._-]", "-", report.environment)
+    state = "✅" if report.ok else "❌"
+    lines = [
+        RUN_MARKER.format(key=key),
+        f"## {state} helmflow {escape(report.command)}: {escape(report.environment)} @ {escape(report.cluster)}: {', '.join(words)}",
+        "",
+    ]
+    if report.releases:
+        lines += ["| Release | Outcome | Revision | Chart | Time | Why |", "|---|---|---|---|---|---|"]
+        lines += [_outcome(release, name(release.id)) for release in report.releases]
+        lines.append("")
+    path = critical_path(recorder)
+    if path:
+        lines += [f"Critical path: {' → '.join(escape(name(release)) for release in path)}", ""]
+    head = "\n".join(lines)
+    foot = f"\n_{plural(report.writes, 'write')}, {plural(report.requests, 'request')}, {duration(report.seconds)}_\n"
+    room = limit - len(head) - len(foot) - 200
+    folds: list[str] = []
+    omitted = 0
+    for release in report.having(Outcome.FAILED):
+        fold = _evidence(release, name(release.id), recorder.tracks.get(release.id, Track()))
+        if len(fold) > room:
+            omitted += 1
+            continue
+        folds.append(fold)
+        room -= len(fold)
+    note = (
+        f"\n> **the evidence of {plural(omitted, 'failed release')} did not fit**: it is in the JSON report and in the log.\n"
+        if omitted
+        else ""
+    )
+    return (head + "".join(folds) + note + foot)[:limit]
+
+
+def _outcome(release: ReleaseReport, name: str) -> str:
+    cells = (
+        name,
+        _SAID.get(release.outcome, release.outcome.value),
+        str(release.revision or ""),
+        release.chart,
+        duration(release.seconds) if release.seconds else "",
+        release.reason.split("\n")[0][:200],
+    )
+    return "| " + " | ".join(escape(cell) for cell in cells) + " |"
+
+
+def _evidence(release: ReleaseReport, name: str, track: Track) -> str:
+    failure = release.failure
+    lines = (
+        [failure.message, *([f"hint: {failure.hint}"] if failure.hint else [])]
+        if failure
+        else [release.reason]
+    )
+    lines += [f"waiting for {ref}: {why}" for ref, why in sorted(track.waiting.items())]
+    lines += list(track.logs)[-20:]
+    step = f" in {release.failed_step}" if release.failed_step else ""
+    body = sanitize("\n".join(lines))
+    return f"<details open><summary>{escape_html(name)} failed{escape_html(step)}</summary>\n\n{_fenced(body, 'text')}\n</details>\n"
+
+
+def _fenced(body: str, language: str) -> str:
+    """A code block that nothing inside of it can close: its fence is longer than any run of backticks."""
+    longest = max((len(run) for run in re.findall(r"`+", body)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{language}\n{body}\n{fence}\n"
 
 
 def _head(plan: Plan, changed: list[ReleasePlan], risks: tuple[risk.Risk, ...]) -> str:
@@ -121,15 +200,12 @@ def _fold(release: ReleasePlan, risks: list[risk.Risk], *, max_lines: int | None
     if shortened:
         lines = lines[:max_lines]
     body = "\n".join(lines)
-    # A fence longer than any run of backticks inside cannot be closed from inside.
-    longest = max((len(run) for run in re.findall(r"`+", body)), default=0)
-    fence = "`" * max(3, longest + 1)
     title = f"{release.id.namespace}/{release.id.name} ({release.chart})"
     parts = ["<details><summary>", escape_html(title), "</summary>\n\n"]
     parts.extend(f"- {escape(one.phrase)}\n" for one in risks)
     if release.action.error is not None:
         parts.append(f"\n{escape(release.action.error.message)}\n")
-    parts.append(f"\n{fence}diff\n{body}\n{fence}\n")
+    parts.append(f"\n{_fenced(body, 'diff')}")
     if shortened:
         parts.append("\n_shortened: the whole diff is in the job's log_\n")
     return "".join([*parts, "\n</details>\n"])

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Final
 
+from helmflow.core.ids import ReleaseId
+from helmflow.plan import risk
 from helmflow.plan.model import ActionKind, ChangeKind, Plan, ReleasePlan
-from helmflow.ui import diff_view
+from helmflow.ui import diff_view, plan_json
 from helmflow.ui.text import columns, namer, plural, sanitize
 from helmflow.ui.theme import Theme
 
+MAX_RISKS: Final = 20
 _STYLES = {
     ActionKind.INSTALL: "green",
     ActionKind.UPGRADE: "yellow",
@@ -21,16 +25,20 @@ _STYLES = {
 }
 
 
-def render(plan: Plan, theme: Theme, *, context: int = -1) -> str:
-    """The summary table, then every release's changes as unified YAML. Empty where nothing changes."""
+def render(plan: Plan, theme: Theme, *, context: int = -1, width: int = 0, left_out: int = 0) -> str:
+    """The summary table, then every release's changes as unified YAML, then what is not shown.
+
+    `width` bounds the table's lines (0: nothing does); `left_out` counts the objects that flags hide.
+    """
     blocks = [
         line for release in plan.releases for line in diff_view.release(release, theme, context=context)
     ]
-    return "\n".join([*summary(plan, theme), *([""] if blocks else []), *blocks])
+    notes = [theme.paint(line, "dim") for line in _unseen(plan, left_out)]
+    return "\n".join([*summary(plan, theme, width=width), *([""] if blocks else []), *blocks, *notes])
 
 
-def summary(plan: Plan, theme: Theme) -> Iterator[str]:
-    """One row per release that is not kept, and one line of counts."""
+def summary(plan: Plan, theme: Theme, *, width: int = 0) -> Iterator[str]:
+    """What deserves a second look, one row per release that is not kept, and one line of counts."""
     yield f"Plan for {plan.cluster}, environment {plan.environment}"
     name = namer(release.id for release in plan.releases)
     shown = [release for release in plan.releases if release.action.kind is not ActionKind.KEEP]
@@ -39,7 +47,7 @@ def summary(plan: Plan, theme: Theme) -> Iterator[str]:
             ("RELEASE", "ACTION", "OBJECTS", "WHY"),
             *(_row(release, name(release.id)) for release in shown),
         ]
-        header, *body = columns(rows)
+        header, *body = columns(rows, width=width)
         yield theme.paint(header, "bold")
         for release, line in zip(shown, body, strict=True):
             yield theme.paint(line, _STYLES[release.action.kind])
@@ -48,6 +56,33 @@ def summary(plan: Plan, theme: Theme) -> Iterator[str]:
         random = sum("random" in release.action.reason for release in plan.releases if release not in shown)
         note = f" ({random} with random content)" if random else ""
         yield f"{plural(kept, 'release')} unchanged{note}"
+    yield from _look_twice(plan, theme, name, width)
+
+
+def _look_twice(plan: Plan, theme: Theme, name: Callable[[ReleaseId], str], width: int) -> Iterator[str]:
+    serious = [found for found in risk.assess(plan) if found.level >= risk.Level.RESTART]
+    if not serious:
+        return
+    yield theme.paint("Look twice:", "bold")
+    rows = [
+        (f"  {found.level.name.lower()}", name(found.release), sanitize(found.phrase))
+        for found in serious[:MAX_RISKS]
+    ]
+    # A row without words stands for the header that `columns` may treat differently.
+    _, *lines = columns([("", "", ""), *rows], "  ", width=width)
+    for found, line in zip(serious, lines, strict=False):
+        yield theme.paint(line, "red" if found.level >= risk.Level.REACH else "yellow")
+    if len(serious) > MAX_RISKS:
+        yield f"  and {len(serious) - MAX_RISKS} more"
+
+
+def _unseen(plan: Plan, left_out: int) -> Iterator[str]:
+    if left_out:
+        yield f"{plural(left_out, 'object')} not shown: flags or the state file hide them"
+    rules = plan_json.ignored(plan)
+    if rules:
+        said = ", ".join(f"{count} {sanitize(rule)}" for rule, count in rules.items())
+        yield f"{plural(sum(rules.values()), 'field')} not shown: {said} (--show-ignored shows them)"
 
 
 def _row(release: ReleasePlan, name: str) -> tuple[str, ...]:

@@ -103,3 +103,15 @@ class Recorder:
 
     def _now(self) -> float:
         return 0.0 if self._zero is None else self._monotonic() - self._zero
+
+
+def critical_path(recorder: Recorder) -> tuple[ReleaseId, ...]:
+    """The chain of needs that a run's length came from: the release that ended last, and always what it waited for longest."""
+    ended = {release: track.ended for release, track in recorder.tracks.items() if track.ended is not None}
+    chain: list[ReleaseId] = []
+    left = set(ended)
+    while left:
+        last = max(left, key=lambda release: (ended[release], release))
+        chain.append(last)
+        left = {need for need in recorder.needs.get(last, ()) if need in ended} - set(chain)
+    return tuple(reversed(chain))

@@ -21,13 +21,13 @@ _STATES = {
 }
 
 
-def render(report: RunReport, theme: Theme, *, notes: bool = True) -> str:
+def render(report: RunReport, theme: Theme, *, notes: bool = True, width: int = 0) -> str:
     """The summary: notes first, then one row per release, then failures and one line of counts."""
     lines: list[str] = []
     name = namer(release.id for release in report.releases)
     if notes:
         lines.extend(_notes(report, name))
-    lines.extend(_table(report, theme, name))
+    lines.extend(_table(report, theme, name, width))
     lines.extend(
         f"kept by {name(release.id)}: " + ", ".join(str(ref) for ref in release.kept)
         for release in report.releases
@@ -47,7 +47,7 @@ def _notes(report: RunReport, name: Name) -> Iterator[str]:
             yield ""
 
 
-def _table(report: RunReport, theme: Theme, name: Name) -> Iterator[str]:
+def _table(report: RunReport, theme: Theme, name: Name, width: int) -> Iterator[str]:
     if not report.releases:
         return
     rows = [("RELEASE", "STATE", "REVISION", "DURATION", "WHY")]
@@ -61,7 +61,7 @@ def _table(report: RunReport, theme: Theme, name: Name) -> Iterator[str]:
         )
         for release in report.releases
     )
-    header, *body = columns(rows)
+    header, *body = columns(rows, width=width)
     yield theme.paint(header, "bold")
     for release, line in zip(report.releases, body, strict=True):
         yield theme.paint(line, STYLE_OF_OUTCOME[release.outcome])

@@ -37,15 +37,59 @@ def plural(count: int, word: str) -> str:
     return f"{count} {word}{'' if count == 1 else 's'}"
 
 
-def columns(rows: Iterable[Sequence[str]], gap: str = "   ") -> list[str]:
-    """Rows as left-aligned columns, without trailing blanks."""
+def columns(rows: Iterable[Sequence[str]], gap: str = "   ", *, width: int = 0) -> list[str]:
+    """Rows as left-aligned columns, without trailing blanks; one text per row.
+
+    Where `width` is too small for a row, its last cell continues on lines below: under its column where that leaves
+    room for words, else indented; what is still too wide is cut in the middle.
+    """
     table = [tuple(row) for row in rows]
     if not table:
         return []
     widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
-    return [
-        gap.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table
+    if not width or sum(widths) + len(gap) * (len(widths) - 1) <= width:
+        return [_row(row, widths, gap) for row in table]
+    before = sum(widths[:-1]) + len(gap) * (len(widths) - 1)
+    if width - before >= _ROOM_FOR_WORDS:
+        return [
+            _below(_row((*row[:-1], ""), widths, gap).ljust(before), row[-1], before, width) for row in table
+        ]
+    firsts = widths[:-1]
+    while sum(firsts) + len(gap) * (len(firsts) - 1) > width and max(firsts) > 8:
+        firsts[firsts.index(max(firsts))] -= 1
+    head, *body = [
+        _row([middle(cell, room) for cell, room in zip(row, firsts, strict=False)], firsts, gap)
+        for row in table
     ]
+    return [
+        head,
+        *(
+            f"{line}\n{_below('    ', row[-1], 4, width)}" if row[-1] else line
+            for line, row in zip(body, table[1:], strict=True)
+        ),
+    ]
+
+
+_ROOM_FOR_WORDS = 24
+
+
+def middle(text: str, room: int) -> str:
+    """Text cut in its middle where it is longer than `room`: both ends tell it from others."""
+    if len(text) <= room:
+        return text
+    end = (room - 1) // 2
+    return f"{text[: room - 1 - end]}…{text[len(text) - end :]}"
+
+
+def _row(cells: Sequence[str], widths: Sequence[int], gap: str) -> str:
+    return gap.join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+
+
+def _below(lead: str, words: str, indent: int, width: int) -> str:
+    import textwrap
+
+    lines = textwrap.wrap(words, max(_ROOM_FOR_WORDS, width - indent), break_on_hyphens=False) or [""]
+    return "\n".join([lead + lines[0], *(" " * indent + line for line in lines[1:])]).rstrip()
 
 
 def indented(text: str, by: str = "  ") -> str:

@@ -56,12 +56,6 @@ def test_bookkeeping_and_status_are_no_state() -> None:
     assert not diff.same_state(one, {**two, "spec": {"a": 1}})
 
 
-def test_only_what_the_shape_names_is_shown() -> None:
-    live = {"a": 1, "b": {"c": 2, "d": 3}, "l": [{"name": "x", "v": 1, "w": 2}, {"name": "y"}]}
-    shape = {"b": {"c": 9}, "l": [{"name": "x", "v": 9}]}
-    assert diff.restricted(live, shape) == {"b": {"c": 2}, "l": [{"name": "x", "v": 1}, {"name": "y"}]}
-
-
 def test_changed_objects_are_counted_without_hooks() -> None:
     before = [document(1, "same"), document(1, "changed"), document(1, "gone")]
     after = [document(1, "same"), document(2, "changed"), document(1, "new")]
