@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from typing import Any, assert_never
@@ -13,10 +13,10 @@ from helmflow.core.events import ObjectApplied, StepFinished, StepStarted
 from helmflow.core.ids import ObjectRef
 from helmflow.execute import chart_hooks, lease
 from helmflow.execute.bench import Bench, StepFailed
-from helmflow.helm.release import history
+from helmflow.helm.release import history, marks
 from helmflow.helm.release.record import ReleaseStatus, Revision, go_time
 from helmflow.kube import applying, errors
-from helmflow.kube.client import JSON_PATCH
+from helmflow.kube.client import JSON_PATCH, Applied, KubeClient
 from helmflow.kube.objects import KubeObject
 from helmflow.kube.waiting import ObjectFailure, Target, Until, WaitReport
 from helmflow.plan import conflicts
@@ -189,9 +189,9 @@ def _applier(change: Change, bench: Bench) -> Callable[[], None]:
 def _apply(change: Change, bench: Bench) -> tuple[KubeObject, bool]:
     client = bench.tools.client
     if change.kind is ChangeKind.REPLACE:
-        _delete(change.ref, change.uid, "Background", bench)
+        _delete(change.ref, change.uid, "Orphan" if change.orphans else "Background", bench)
         _wait_gone(bench, [change.ref], GONE_TIMEOUT_S)
-        return client.create(change.body), False
+        return applying.create(client, change.body), False
     body = change.body
     if change.uid and change.kind is ChangeKind.UPDATE:
         # The plan was made for this very object: one that took its place meanwhile is somebody else's.
@@ -203,7 +203,7 @@ def _apply(change: Change, bench: Bench) -> tuple[KubeObject, bool]:
     live = _taken_over(change, bench)
     while True:
         try:
-            applied = applying.apply(client, body, live=live, last=change.last, force=change.force)
+            applied = _applied(change, body, live, client)
             return applied.object, applied.created
         except ClusterError as failure:
             unserved = failure.error_id == "cluster.unknown-kind"
@@ -214,6 +214,18 @@ def _apply(change: Change, bench: Bench) -> tuple[KubeObject, bool]:
             bench.tools.clock.sleep(0.2)
         client.discovery(refresh=True)
         refreshed = True
+
+
+def _applied(change: Change, body: Any, live: KubeObject | None, client: KubeClient) -> Applied:
+    """Fields are taken by force only from those from whom the plan takes them."""
+    if not change.taken:
+        return applying.apply(client, body, live=live, last=change.last, force=change.force)
+    try:
+        return applying.apply(client, body, live=live, last=change.last)
+    except errors.FieldConflict as conflict:
+        if not set(conflicts.named(conflict.fields)) <= set(change.taken):
+            raise
+    return applying.apply(client, body, live=live, last=change.last, force=True)
 
 
 def _taken_over(change: Change, bench: Bench) -> KubeObject | None:
@@ -310,7 +322,11 @@ def _save_revision(step: SaveRevision, bench: Bench) -> None:
     changed = replace(current, status=status, description=step.description)
     if step.create:
         changed = replace(
-            changed, first_deployed=current.first_deployed or now, last_deployed=now, deleted=""
+            changed,
+            first_deployed=current.first_deployed or now,
+            last_deployed=now,
+            deleted="",
+            labels=_labels(current, bench),
         )
         bench.store.create(changed)
         bench.stored = True
@@ -321,6 +337,13 @@ def _save_revision(step: SaveRevision, bench: Bench) -> None:
         bench.store.update(changed)
         bench.stored = True
     bench.revision = changed
+
+
+def _labels(revision: Revision, bench: Bench) -> Mapping[str, str]:
+    mark = bench.tools.mark(bench.plan)
+    if mark is None:
+        return revision.labels
+    return {**marks.without(revision.labels), **marks.labels(mark, revision.number)}
 
 
 def _supersede(numbers: Sequence[int], new: int, bench: Bench) -> None:

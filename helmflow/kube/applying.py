@@ -41,6 +41,16 @@ def apply(
         return client.apply(config, force=force)
 
 
+def create(client: KubeClient, config: KubeObject) -> KubeObject:
+    """Apply an object that must not exist: Conflict where somebody made one of that name."""
+    ref = objects.ref(config)
+    if client.find(ref) is not None:
+        raise errors.AlreadyExists(
+            f"{ref} was made anew by somebody else while it was replaced", error_id="cluster.already-exists"
+        )
+    return client.apply(config).object
+
+
 def preview(client: KubeClient, config: KubeObject, *, force: bool = False) -> Applied:
     """What `apply` will give, by dry-run; a union's switch is shown by a strategic merge patch."""
     try:

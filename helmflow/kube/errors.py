@@ -127,6 +127,11 @@ def from_status(http_status: int, headers: Mapping[str, str], body: bytes, *, as
     return _build(code, reason, f"{asked}: {message}", causes, _retry_after(headers, details), typed=message)
 
 
+def no_dry_run(failure: ClusterError) -> bool:
+    """Whether only the preview was refused: an admission webhook with side effects bears no dry-run."""
+    return isinstance(failure, BadRequest) and "does not support dry run" in str(failure.message)
+
+
 def cut(text: str) -> str:
     """A long text without its middle: what is wrong stands at its beginning or at its end."""
     if len(text) <= MAX_SHOWN:

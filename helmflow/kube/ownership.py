@@ -109,6 +109,18 @@ def immutable(refusal: ClusterError) -> bool:
     )
 
 
+def replaceable_alone(config: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
+    """Whether an object may be deleted and created again without what it owns.
+
+    A StatefulSet with the same selector takes its pods and their claims back, so that changed claim templates cost
+    nothing that runs.
+    """
+    if objects.ref(live)[:2] != ("apps/v1", "StatefulSet"):
+        return False
+    wanted, found = objects.at(config, "spec", "selector"), objects.at(live, "spec", "selector")
+    return wanted is not None and wanted == found
+
+
 def union_claim(
     refusal: ClusterError, config: Mapping[str, Any], live: Mapping[str, Any]
 ) -> dict[str, Any] | None:

@@ -49,6 +49,11 @@ def settle(fields: Sequence[OwnedField], body: dict[str, Json], live: Mapping[st
     return Verdict(kept, bool(rest))
 
 
+def named(fields: Sequence[OwnedField]) -> tuple[str, ...]:
+    """Conflicting fields with their owners, to compare those of a plan with those that its run meets."""
+    return tuple(sorted({f"{owned.field} by {owned.manager}" for owned in fields}))
+
+
 def release_tools(live: Mapping[str, Json]) -> tuple[Mapping[str, Json], ...]:
     """The managedFields entries of other managers that applied the annotation which names the release."""
     entries = (live.get("metadata") or {}).get("managedFields") or ()

@@ -94,7 +94,8 @@ class Change:
 
     `before` and `after` are the YAML texts people compare ("" where there is none); `body` is what is sent;
     `reason` says why (adopted, immutable field, drift of `fields`); `hook` marks an object of a chart hook;
-    `force` takes fields from other managers; `causes` say why each field changes; `ignored` counts the fields that
+    `force` takes fields from other managers, `taken` says which where the plan chose to; `orphans` replaces an object
+    but leaves what it owns; `causes` say why each field changes; `ignored` counts the fields that
     are not shown, by the rule that dropped them; `uid` names the object that the plan was made for, `live` is that
     object as it was read and `last` the document that was applied to it before (None where not at hand).
     """
@@ -109,6 +110,8 @@ class Change:
     hook: bool = False
     drift: bool = False
     force: bool = False
+    taken: tuple[str, ...] = ()
+    orphans: bool = False
     causes: tuple[Cause, ...] = ()
     ignored: tuple[tuple[str, int], ...] = ()
     uid: str = ""

@@ -90,6 +90,21 @@ def owned(cluster: Cluster, owner: Json, key: str) -> list[Json]:
     return found
 
 
+def adopt(cluster: Cluster, owner: Json, owner_key: str, key: str) -> None:
+    """Take over what an owner that is gone left behind: objects that the selector finds and that nobody controls."""
+    if "observedGeneration" in (owner.get("status") or {}) or owner["metadata"].get("deletionTimestamp"):
+        return
+    wanted = (owner["spec"].get("selector") or {}).get("matchLabels") or {}
+    for value in cluster.objects(key, owner["metadata"]["namespace"]):
+        labels = value["metadata"].get("labels") or {}
+        fits = bool(wanted) and wanted.items() <= labels.items()
+        if fits and owner_of(value) is None and not value["metadata"].get("deletionTimestamp"):
+            new = copy_of(value)
+            references = new["metadata"].setdefault("ownerReferences", [])
+            references.append(reference(cluster.resource(owner_key), owner))
+            cluster.write(key, value, new)
+
+
 def pod_from(template: Json, owner: Json, resource: Resource, **metadata: Any) -> Json:
     """A pod made from a workload's template, with the workload's fault annotations."""
     body = copy_of(template)

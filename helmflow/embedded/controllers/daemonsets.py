@@ -7,6 +7,7 @@ from typing import Any, Final
 from helmflow.embedded import strategies
 from helmflow.embedded.cluster import Cluster
 from helmflow.embedded.controllers.common import (
+    adopt,
     available,
     create,
     delete,
@@ -23,6 +24,7 @@ from helmflow.embedded.status import ApiError
 Json = dict[str, Any]
 
 _KEY: Final = "apps/daemonsets"
+_REVISIONS: Final = "apps/controllerrevisions"
 _HASH: Final = "controller-revision-hash"
 _COMPONENT: Final = "daemonset-controller"
 
@@ -32,6 +34,8 @@ def run(cluster: Cluster, namespace: str, name: str) -> None:
     value = cluster.get(_KEY, namespace, name)
     if value is None:
         return
+    for key in (_REVISIONS, "/pods"):
+        adopt(cluster, value, _KEY, key)
     revision = ensure_revision(cluster, value, _KEY)
     suffix = revision[len(name) + 1 :]
     if not value["metadata"].get("deletionTimestamp"):

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from helmflow.embedded.cluster import Cluster, copy_of, seconds
 from helmflow.embedded.controllers.common import (
+    adopt,
     create,
     delete,
     event,
@@ -112,6 +113,7 @@ def run(cluster: Cluster, namespace: str, name: str) -> None:
     deployment = cluster.get(_KEY, namespace, name)
     if deployment is None:
         return
+    adopt(cluster, deployment, _KEY, _SETS)
     rollout = _Rollout(cluster, deployment)
     if not deployment["metadata"].get("deletionTimestamp"):
         if deployment["spec"].get("paused"):

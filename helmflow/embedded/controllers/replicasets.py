@@ -7,6 +7,7 @@ from typing import Any, Final
 from helmflow.embedded.cluster import Cluster, copy_of
 from helmflow.embedded.controllers.common import (
     active,
+    adopt,
     available,
     create,
     delete,
@@ -40,6 +41,7 @@ def _reconcile(cluster: Cluster, key: str, component: str, namespace: str, name:
     owner = cluster.get(key, namespace, name)
     if owner is None:
         return
+    adopt(cluster, owner, key, "/pods")
     pods = [p for p in owned(cluster, owner, "/pods") if active(p)]
     failure = ""
     if not owner["metadata"].get("deletionTimestamp"):

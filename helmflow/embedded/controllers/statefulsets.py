@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from helmflow.embedded.cluster import Cluster, copy_of
 from helmflow.embedded.controllers.common import (
+    adopt,
     available,
     create,
     delete,
@@ -33,6 +34,8 @@ def run(cluster: Cluster, namespace: str, name: str) -> None:
     value = cluster.get(_KEY, namespace, name)
     if value is None:
         return
+    for key in (_REVISIONS, "/pods"):
+        adopt(cluster, value, _KEY, key)
     update_revision = ensure_revision(cluster, value, _KEY)
     status = value.get("status") or {}
     current = status.get("currentRevision") or update_revision
