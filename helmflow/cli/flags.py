@@ -124,3 +124,20 @@ def add_command(
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     command.__doc__ = handler.__doc__
     app.command(name, hidden=hidden)(command)
+
+
+def seconds(text: str) -> int:
+    """90, 90s, 5m, 1h30m as whole seconds. Raises ConfigError."""
+    import re
+
+    from helmflow.core.errors import ConfigError
+
+    if text.isdigit():
+        return int(text)
+    parts = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", text)
+    if not text or parts is None:
+        raise ConfigError(
+            f"{text!r} is no duration", error_id="cli.bad-duration", hint="write it as 90s or 5m"
+        )
+    hours, minutes, seconds = (int(part or 0) for part in parts.groups())
+    return hours * 3600 + minutes * 60 + seconds

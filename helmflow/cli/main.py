@@ -39,9 +39,10 @@ COMMANDS: Final[dict[str, str]] = {
     **dict.fromkeys(("permissions", "fetch", "cache", "init", "create", "migrate"), "project_commands"),
     "cluster": "cluster_commands",
     "release": "single_commands",
+    "registry": "registry_commands",
     "version": "inspect_commands",
 }
-GROUPS: Final = frozenset({"chart", "cluster", "cache", "explain", "release"})
+GROUPS: Final = frozenset({"chart", "cluster", "cache", "explain", "release", "registry"})
 
 
 def run_cli(arguments: Sequence[str]) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from helmflow.cli import options, reporters
 from helmflow.cli.exit_codes import ExitCode
-from helmflow.cli.flags import Argument, add_command, flag
+from helmflow.cli.flags import Argument, add_command, flag, seconds
 from helmflow.cli.inspect_commands import quiet_emit
 from helmflow.core.errors import ConfigError
 
@@ -272,7 +272,7 @@ def _named(given: SimpleNamespace) -> Named:
     said = {
         "wait": get_("wait") or get_("atomic") or None,
         "waitForJobs": get_("wait_for_jobs") or None,
-        "timeout": _seconds(get_("timeout") or "300s"),
+        "timeout": seconds(get_("timeout") or "300s"),
         "atomic": get_("atomic") or None,
         "cleanupOnFail": get_("cleanup_on_fail") or None,
         "force": get_("force") or None,
@@ -314,21 +314,6 @@ def _options(given: SimpleNamespace) -> Any:
         set_literals=tuple(get_("set_literal") or ()),
     )
     return replace(wanted, render=render)
-
-
-def _seconds(text: str) -> int:
-    """90, 90s, 5m, 1h30m as whole seconds."""
-    import re
-
-    if text.isdigit():
-        return int(text)
-    parts = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", text)
-    if not text or parts is None:
-        raise ConfigError(
-            f"{text!r} is no duration", error_id="cli.bad-duration", hint="write it as 90s or 5m"
-        )
-    hours, minutes, seconds = (int(part or 0) for part in parts.groups())
-    return hours * 3600 + minutes * 60 + seconds
 
 
 def _code(report: RunReport) -> int:

@@ -1,16 +1,26 @@
-"""chart create, show, package, index: making single charts, with Helm's flags."""
+"""chart create, show, index, test: making and trying single charts, with Helm's flags."""
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from helmflow.cli import (
+    chart_flags,
+    dependency_commands,
+    lint_commands,
+    packaging_commands,
+    registry_commands,
+)
 from helmflow.cli.exit_codes import ExitCode
-from helmflow.cli.flags import Argument, add_command, flag
+from helmflow.cli.flags import Argument, add_command, flag, seconds
 from helmflow.core.errors import ChartError, ConfigError
 
 if TYPE_CHECKING:
@@ -49,24 +59,6 @@ def register(chart: typer.Typer) -> None:
     )
     add_command(
         chart,
-        "package",
-        package,
-        (
-            flag("destination", "-d", "--destination", default=".", help="Folder for the package"),
-            flag("version", "--version", help="Version to give it"),
-            flag("app_version", "--app-version", help="appVersion to give it"),
-            flag(
-                "dependency_update",
-                "-u",
-                "--dependency-update",
-                kind=bool,
-                help="Fetch missing dependencies first",
-            ),
-        ),
-        (Argument("charts", "CHART...", "Chart folders", many=True),),
-    )
-    add_command(
-        chart,
         "index",
         index,
         (
@@ -76,6 +68,25 @@ def register(chart: typer.Typer) -> None:
         ),
         (Argument("folder", "FOLDER", "Folder of packaged charts"),),
     )
+    add_command(
+        chart,
+        "test",
+        test,
+        (
+            version,
+            devel,
+            flag("namespace", "-n", "--namespace", help="Namespace of the trial [default]"),
+            flag("timeout", "--timeout", default="300s", help="How long each step may take: 90, 90s, 5m"),
+            flag(
+                "filter", "--filter", kind=list, help="Only tests with this attribute: name=NAME, !name=NAME"
+            ),
+            *chart_flags.VALUES,
+        ),
+        (where,),
+    )
+    for module in (dependency_commands, lint_commands, packaging_commands):
+        module.register(chart)
+    registry_commands.register_chart(chart)
 
 
 def create(given: SimpleNamespace) -> int:
@@ -83,8 +94,9 @@ def create(given: SimpleNamespace) -> int:
     from helmflow.helm.chart import create as scaffold
 
     path = Path(given.name)
-    starter = _starter(given.starter) if given.starter else None
-    print(f"Creating {scaffold.create(path.name, path.parent, starter)}")  # noqa: T201
+    with _starter(given.starter) as starter:
+        made = scaffold.create(path.name, path.parent, starter)
+    print(f"Creating {made}")  # noqa: T201
     return ExitCode.OK
 
 
@@ -109,29 +121,6 @@ def show(given: SimpleNamespace) -> int:
     return ExitCode.OK
 
 
-def package(given: SimpleNamespace) -> int:
-    """Pack chart folders as Helm does; the same content gives the same bytes."""
-    from helmflow.helm.chart import load
-    from helmflow.helm.chart import package as packing
-
-    for folder in given.charts:
-        chart = load.load(Path(folder))
-        if given.dependency_update:
-            from helmflow.providers.charts import dependencies
-            from helmflow.providers.charts.fetch import ChartFetcher
-
-            chart = packing.with_dependencies(
-                chart, dependencies.complete(chart, Path(folder), ChartFetcher(()))
-            )
-        chart = packing.versioned(chart, given.version, given.app_version)
-        name, content = packing.archive(chart)
-        target = Path(given.destination) / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(content)
-        print(f"Successfully packaged chart and saved it to: {target.resolve()}")  # noqa: T201
-    return ExitCode.OK
-
-
 def index(given: SimpleNamespace) -> int:
     """Write the index of a folder of packaged charts."""
     from helmflow.core import yaml_dialect
@@ -146,6 +135,42 @@ def index(given: SimpleNamespace) -> int:
     text = json.dumps(made, indent=2) + "\n" if given.json else yaml_dialect.dump(made)
     (folder / "index.yaml").write_text(text, encoding="utf-8")
     return ExitCode.OK
+
+
+def test(given: SimpleNamespace) -> int:
+    """Install a chart on an embedded cluster of its own, run its tests with their logs, and remove it."""
+    from helmflow.flows import chart_test as flow
+    from helmflow.flows.options import RenderOptions
+    from helmflow.ui import report_view
+
+    trial = flow.run(
+        given.chart,
+        flow.Trial(
+            version=given.version,
+            devel=given.devel,
+            namespace=given.namespace,
+            timeout_s=seconds(given.timeout),
+            filters=tuple(given.filter),
+            render=RenderOptions(
+                values_files=tuple(given.values),
+                sets=tuple(given.set),
+                set_strings=tuple(given.set_string),
+                set_jsons=tuple(given.set_json),
+                set_files=tuple(given.set_file),
+                set_literals=tuple(given.set_literal),
+            ),
+        ),
+        lambda event: None,
+    )
+    for failure in trial.failures:
+        from helmflow.ui import error_view
+
+        sys.stderr.write(error_view.render(failure) + "\n")
+    if trial.tests is not None:
+        print(report_view.render_tests(trial.tests))  # noqa: T201
+        if not any(release.tests for release in trial.tests.releases):
+            sys.stderr.write("WARNING: the chart has no tests (helm.sh/hook: test)\n")
+    return ExitCode.OK if trial.ok else ExitCode.FAILED
 
 
 def _load(given: SimpleNamespace) -> Chart:
@@ -164,17 +189,26 @@ def _crds(chart: Chart) -> list[Any]:
     return [file for file in chart.raw if file.name.startswith("crds/")]
 
 
-def _starter(name: str) -> Path:
-    """A path, or a name in Helm's starters folder, today's or the old one."""
-    import os
-
+@contextlib.contextmanager
+def _starter(name: str) -> Iterator[Path | None]:
+    """A path, a name in one of Helm's starter folders, or a reference, which is fetched for as long as it is needed."""
+    if not name:
+        yield None
+        return
     from helmflow.core.paths import helm_data_home
 
     old = Path(os.environ.get("HELM_HOME") or Path.home() / ".helm") / "starters"
-    for candidate in (Path(name), helm_data_home() / "starters" / name, old / name):
+    folders = (helm_data_home() / "starters", old)
+    for candidate in (Path(name), *(folder / name for folder in folders)):
         if candidate.exists():
-            return candidate
-    raise ChartError(
-        f"starter {name!r} is neither a path nor in {helm_data_home() / 'starters'}",
-        error_id="chart.no-starter",
-    )
+            yield candidate
+            return
+    if "/" not in name:
+        raise ChartError(
+            f"starter {name!r} is neither a path nor in {folders[0]} or {folders[1]}",
+            error_id="chart.no-starter",
+            hint="or a reference: oci://HOST/PATH/CHART, repository/chart, https://...",
+        )
+    from helmflow.providers.charts.fetch import ChartFetcher
+
+    yield ChartFetcher(()).fetch(name, "", Path.cwd()).path

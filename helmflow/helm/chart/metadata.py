@@ -55,6 +55,9 @@ _STRUCTS: Mapping[str, tuple[_Fields, Callable[..., Any]]] = {
     "v2.Metadata": (_METADATA, Metadata),
     "v2.Lock": (_LOCK, Lock),
 }
+METADATA_KEYS = tuple(_METADATA)
+MAINTAINER_KEYS = tuple(_MAINTAINER)
+DEPENDENCY_KEYS = tuple(_DEPENDENCY)
 _SANITISED = ("name", "description", "home", "icon", "condition", "tags", "app_version", "kube_version")
 _ALIAS = pattern(r"[a-zA-Z0-9_-]+")
 

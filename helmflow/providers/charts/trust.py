@@ -41,7 +41,8 @@ def default_keyring(environ: Mapping[str, str] = os.environ) -> Path:
 def sign_archive(path: Path, keyring: Keyring, key: str, passphrase: Passphrase) -> Path:
     """Write NAME.tgz.prov beside the archive. Raises ChartError."""
     chosen = keyring.signing_key(key)
-    content = _archive(path)
+    require_archive(path)
+    content = path.read_bytes()
     text = provenance.message(load.load(path).metadata, path.name, content)
     target = path.with_name(path.name + SUFFIX)
     try:
@@ -53,7 +54,8 @@ def sign_archive(path: Path, keyring: Keyring, key: str, passphrase: Passphrase)
 
 def verify_archive(path: Path, keyring: Keyring) -> Verification:
     """The archive with the .prov file beside it. Raises ChartError with Helm's texts."""
-    content = _archive(path)
+    require_archive(path)
+    content = path.read_bytes()
     beside = path.with_name(path.name + SUFFIX)
     try:
         with beside.open("rb") as file:
@@ -83,7 +85,8 @@ def verify(content: bytes, file_name: str, document: bytes, keyring: Keyring) ->
     )
 
 
-def _archive(path: Path) -> bytes:
+def require_archive(path: Path) -> None:
+    """Only packed charts are signed and verified. Raises ChartError."""
     if path.is_dir():
         raise ChartError("unpacked charts cannot be verified", error_id="provenance.not-packed")
     if not path.exists():
@@ -92,4 +95,3 @@ def _archive(path: Path) -> bytes:
         raise ChartError("chart must be a tgz file", error_id="provenance.not-packed")
     if path.stat().st_size > limits.MAX_CHART_BYTES:
         raise ChartError(f"{path} is larger than {limits.MAX_CHART_BYTES:,} bytes", error_id="chart.too-big")
-    return path.read_bytes()
