@@ -46,6 +46,7 @@ def register(app: typer.Typer) -> None:
         (
             *options.EVERYWHERE,
             flag("embed_values", "--embed-values", kind=bool, help="Values files in place"),
+            flag("skip_charts", "--skip-charts", kind=bool, help="Do not pull charts of OCI registries"),
         ),
     )
     add_command(
@@ -110,7 +111,13 @@ def build(given: SimpleNamespace) -> int:
     """Print the files as they are after templates, environments and inheritance."""
     from helmflow.flows import files
 
-    _write(files.build(options.run_options(given), quiet_emit(given), embed_values=given.embed_values))
+    text = files.build(
+        options.run_options(given),
+        quiet_emit(given),
+        embed_values=given.embed_values,
+        skip_charts=given.skip_charts,
+    )
+    _write(text)
     return ExitCode.OK
 
 

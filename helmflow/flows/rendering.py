@@ -177,6 +177,12 @@ def _command(session: Session, prepared: Prepared) -> PostRenderer | None:
     command = given.post_renderer or own.post_renderer or ""
     if not command:
         return None
+    if session.options.state.untrusted and not given.post_renderer:
+        raise ConfigError(
+            f"the post-renderer {command!r} of the files is not run under --untrusted",
+            error_id="state.untrusted",
+            hint="run without --untrusted where the files come from people you trust",
+        )
     arguments = given.post_renderer_args or own.post_renderer_args or ()
     path = prepared.release.base_dir / command
     program = str(path) if "/" in command and path.exists() else command

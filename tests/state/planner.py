@@ -7,7 +7,6 @@ from a repository that helm's own repositories.yaml names, and what happened is 
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import os
 import re
@@ -20,7 +19,6 @@ from typing import Any
 
 import yaml
 
-from helmflow.cli.main import run_cli
 from helmflow.core.clock import SystemClock
 from helmflow.core.errors import HelmflowError
 from helmflow.embedded import loopback
@@ -30,7 +28,7 @@ from helmflow.providers.state_ports import state_ports
 from helmflow.state.load import LoadRequest, load_desired
 from helmflow.state.model import DesiredState, Presence, Release
 from helmflow.state.values import layer
-from tests.state import drive
+from tests.state import drive, real
 
 COMMANDS = ("template", "lint", "diff", "apply", "sync", "destroy", "status", "test")
 OPERATIONS = {
@@ -139,28 +137,6 @@ def journaled(path: Path) -> list[Planned]:
         name = "" if one["operation"] == "lint" else one["release"]
         found.append(Planned(one["operation"], name, one["namespace"], one["options"], one["values"]))
     return found
-
-
-@contextlib.contextmanager
-def _environment(env: Mapping[str, str], cwd: Path) -> Iterator[None]:
-    """This process as if it had been started with `env` in `cwd`."""
-    old, folder = dict(os.environ), Path.cwd()
-    os.environ.clear()
-    os.environ.update(env)
-    os.chdir(cwd)
-    try:
-        yield
-    finally:
-        os.chdir(folder)
-        os.environ.clear()
-        os.environ.update(old)
-
-
-def _run(argv: list[str], env: Mapping[str, str], cwd: Path) -> tuple[int, str, str]:
-    out, error = io.StringIO(), io.StringIO()
-    with _environment(env, cwd), contextlib.redirect_stdout(out), contextlib.redirect_stderr(error):
-        code = run_cli(argv)
-    return code, out.getvalue(), error.getvalue()
 
 
 def _desired(argv: list[str], env: Mapping[str, str], cwd: Path) -> DesiredState | None:
@@ -298,8 +274,8 @@ def _preinstall(workshop: Workshop, desired: DesiredState, releases: list[tuple[
     folder.mkdir(exist_ok=True)
     spec: dict[str, Any] = {"releases": entries}
     (folder / "helmfile.yaml").write_text(yaml.safe_dump(spec), encoding="utf-8")
-    code, _, error = _run(["sync"], workshop.env, folder)
-    return error if code else ""
+    ran = real.run(["sync"], folder, workshop.env)
+    return ran.error if ran.code else ""
 
 
 # Cases that cannot run on a real cluster, with the reason.
@@ -366,8 +342,8 @@ def run_case(case: Mapping[str, Any], folder: Path, scratch: Path) -> Result:
         words.insert(words.index(command) + 1, f"--journal={journal}")
         if command == "sync":
             workshop.env["HELMFLOW_ALWAYS_UPGRADE"] = "1"
-        code, _, error = _run(words, workshop.env, root)
-    return Result(_compare(case, folder, command, code, journal), code, error)
+        ran = real.run(words, root, workshop.env)
+    return Result(_compare(case, folder, command, ran.code, journal), ran.code, ran.error)
 
 
 def _base_env(home: Path, case: Mapping[str, Any]) -> dict[str, str]:
