@@ -74,6 +74,8 @@ class _ChartNode(NamedTuple):
     version: str
     base_dir: str
     devel: bool
+    keyring: str = ""
+    cosign_key: str = ""
 
 
 def request(session: Session, *, need_releases: bool = True) -> LoadRequest:
@@ -245,6 +247,12 @@ class _Worker:
         fetched: FetchedChart = self._fetcher.fetch(
             node.chart, node.version, Path(node.base_dir), devel=node.devel
         )
+        if node.keyring or node.cosign_key:
+            from helmflow.providers.charts import requirement
+
+            requirement.require_signed(
+                self._fetcher, fetched, node.chart, keyring=node.keyring, cosign_key=node.cosign_key
+            )
         chart = load_chart_or_folder(fetched.path, self._kustomize)
         chart = dependencies.complete(chart, fetched.path, self._fetcher)
         emit(
@@ -296,7 +304,18 @@ class _Worker:
 
 
 def _chart_node(release: Release) -> _ChartNode:
-    return _ChartNode(release.chart, release.version, str(release.base_dir), bool(release.options.devel))
+    options, repository = release.options, release.repository
+    keyring = ""
+    # One that says nothing of its own follows its repository; `verify: false` at a release switches it off.
+    if options.verify or (options.verify is None and repository is not None and repository.verify):
+        from helmflow.providers.charts.requirement import chosen_keyring
+
+        of_repository = repository.keyring if repository is not None else ""
+        keyring = str(chosen_keyring(options.keyring or of_repository, release.base_dir))
+    cosign_key = str(release.base_dir / options.cosign_key) if options.cosign_key else ""
+    return _ChartNode(
+        release.chart, release.version, str(release.base_dir), bool(options.devel), keyring, cosign_key
+    )
 
 
 def fetcher(session: Session, desired: DesiredState) -> ChartFetcher:

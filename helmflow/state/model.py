@@ -117,6 +117,7 @@ class ReleaseOptions:
     reuse_values: bool | None = None
     verify: bool | None = None
     keyring: str | None = None
+    cosign_key: str | None = None
     devel: bool | None = None
     enable_dns: bool | None = None
     skip_schema_validation: bool | None = None

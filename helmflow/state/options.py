@@ -27,6 +27,7 @@ FIELDS: Final[Mapping[str, str]] = {
     "reuseValues": "reuse_values",
     "verify": "verify",
     "keyring": "keyring",
+    "cosignKey": "cosign_key",
     "devel": "devel",
     "enableDNS": "enable_dns",
     "skipSchemaValidation": "skip_schema_validation",

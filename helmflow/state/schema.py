@@ -163,6 +163,7 @@ _MERGE_LISTS: Final = Key(
 _SHARED: Final[dict[str, Key]] = {
     "verify": Key(_FLAG, "Check the chart's signature."),
     "keyring": Key(_TEXT, "Public keys for `verify`."),
+    "cosignKey": Key(_TEXT, "Public key that cosign signed the chart with, in its registry.", own=True),
     "enableDNS": Key(_FLAG, "Allow DNS lookups while rendering."),
     "devel": Key(_FLAG, "Consider pre-release versions too."),
     "skipSchemaValidation": Key(_FLAG, "Do not check values against values.schema.json."),

@@ -39,13 +39,12 @@ class Status:
 
 def digest(requirements: Iterable[Dependency], locked: Iterable[Dependency]) -> str:
     """Helm's digest of what is declared (repositories as URLs) and what it was resolved to."""
-    both = [[records.dependency(one) for one in requirements], [records.dependency(one) for one in locked]]
-    return _sha256(go_json.dumps(both))
+    return _sha256(f"[{_json(requirements)},{_json(locked)}]")
 
 
 def helm_2_digest(requirements: Iterable[Dependency]) -> str:
     """What Helm 2 wrote into requirements.lock."""
-    return _sha256(go_json.dumps({"dependencies": [records.dependency(one) for one in requirements]}))
+    return _sha256(f'{{"dependencies":{_json(requirements)}}}')
 
 
 def listing(path: Path) -> tuple[Status, ...]:
@@ -308,6 +307,15 @@ def _publish(path: Path, content: bytes) -> None:
         file.write(content)
     os.chmod(temporary, 0o644)
     os.replace(temporary, path)
+
+
+def _json(dependencies: Iterable[Dependency]) -> str:
+    """The dependencies as Go writes them: fields in its order, not by name."""
+    texts = []
+    for one in dependencies:
+        fields = (records.dependency(one) or {}).items()
+        texts.append("{" + ",".join(f'"{key}":{go_json.dumps(value)}' for key, value in fields) + "}")
+    return f"[{','.join(texts)}]"
 
 
 def _now() -> str:

@@ -39,7 +39,7 @@ class CheckedSource:
     def dependency(self, name: str, version: str, repository: str, base_dir: Path) -> Path:
         """The folder or archive of the newest version that fits."""
         if repository.startswith("file://"):
-            return ChartFetcher(()).dependency(name, version, repository, base_dir)
+            return ChartFetcher(()).dependency(name, version, repository, base_dir.absolute())
         for prefix in ("@", "alias:"):
             if repository.startswith(prefix):
                 repository = aliases()[repository.removeprefix(prefix)]

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import posixpath
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
 
 from helmflow.core.errors import ChartError
 from helmflow.core.paths import cache_home
 from helmflow.helm.chart import load
-from helmflow.providers.charts import cosign, oci, trust
+from helmflow.providers.charts import cosign, oci, requirement, trust
 from helmflow.providers.charts.cache import ChartCache
-from helmflow.providers.charts.fetch import ChartFetcher, FetchedChart
+from helmflow.providers.charts.fetch import ChartFetcher
 from helmflow.providers.charts.openpgp import Keyring
 from helmflow.providers.http import NO_CREDENTIALS, Credentials
 from helmflow.state.model import Repository
@@ -91,7 +89,12 @@ def download(wanted: Wanted) -> Downloaded:
     chart = load.load_archive(content)
     return _checked(
         wanted,
-        Downloaded(file_name=_file_name(fetched, chart), content=content, chart=chart, provenance=document),
+        Downloaded(
+            file_name=requirement.file_name(fetched, content),
+            content=content,
+            chart=chart,
+            provenance=document,
+        ),
     )
 
 
@@ -130,26 +133,9 @@ def _checked(wanted: Wanted, found: Downloaded) -> Downloaded:
     if not wanted.keyring:
         return found
     if not found.provenance:
-        raise unsigned(wanted.chart)
+        raise requirement.unsigned(wanted.chart)
     from dataclasses import replace
 
     ring = Keyring.load(Path(wanted.keyring))
     verification = trust.verify(found.content, found.file_name, found.provenance, ring)
     return replace(found, verification=verification)
-
-
-def unsigned(chart: str) -> ChartError:
-    """A chart that has to be signed and has no provenance file."""
-    return ChartError(
-        f"failed to fetch provenance of {chart}: its source has none",
-        error_id="provenance.missing",
-        hint="the chart is not signed, or its .prov file was not published beside it",
-    )
-
-
-def _file_name(fetched: FetchedChart, chart: Chart) -> str:
-    """The name an archive is published under, which its provenance names."""
-    last = posixpath.basename(unquote(urlsplit(fetched.url).path)) if fetched.url else fetched.path.name
-    if last.endswith(".tgz") and last == Path(last).name and last not in (".", ".."):
-        return last
-    return f"{chart.metadata.name}-{chart.metadata.version}.tgz"

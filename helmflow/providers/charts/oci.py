@@ -163,16 +163,28 @@ class RegistryClient:
         Nothing where the registry has no such tag.
         """
         where = Reference.parse(reference)
+        key = f"signatures {where.host}/{where.path} {digest}"
+        if self.offline:
+            return self._kept_signatures(key)
         registry = self._registry(where, credentials, plain_http=plain_http)
         tag = f"{digest.replace(':', '-')}.sig"
         if tag not in self._tags(registry, where):
             return ()
         with _failures(where):
             container, manifest, _ = self._manifest(registry, where, replace(where, digest="").with_tag(tag))
-            return tuple(
+            found = tuple(
                 (self._blob(registry, container, layer), dict(layer.get("annotations") or {}))
                 for layer in manifest["layers"][: limits.MAX_SIGNATURES]
             )
+        kept = [[self.cache.add_blob(payload)[0], annotations] for payload, annotations in found]
+        self.cache.add_note(key, {"layers": kept})
+        return found
+
+    def _kept_signatures(self, key: str) -> tuple[tuple[bytes, dict[str, str]], ...]:
+        """Signatures as an earlier run read them."""
+        kept = (self.cache.note(key) or {}).get("layers", ())
+        paths = [(self.cache.blob(digest), annotations) for digest, annotations in kept]
+        return tuple((path.read_bytes(), annotations) for path, annotations in paths if path is not None)
 
     def _upload(
         self, registry: Registry, container: Container, media_type: str, content: bytes

@@ -1,0 +1,73 @@
+"""What a state file asks of a chart's origin, `verify` and `cosignKey`: met, or the chart is refused."""
+
+from __future__ import annotations
+
+import posixpath
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import unquote, urlsplit
+
+from helmflow.core.errors import ChartError
+from helmflow.helm.chart import load
+from helmflow.providers.charts import cosign, trust
+from helmflow.providers.charts.fetch import FetchedChart
+from helmflow.providers.charts.openpgp import Keyring
+
+
+class Source(Protocol):
+    """Who fetched the chart, and so knows what is beside it."""
+
+    def provenance(self, fetched: FetchedChart) -> bytes:
+        """The provenance file, b"" where there is none."""
+
+    def signatures(self, fetched: FetchedChart) -> tuple[cosign.Layer, ...]:
+        """What cosign keeps in the chart's registry."""
+
+
+def chosen_keyring(name: str, base_dir: Path) -> Path:
+    """The file that `keyring` names, relative to the state file; Helm's default where it names none."""
+    return base_dir / Path(name).expanduser() if name else trust.default_keyring()
+
+
+def require_signed(
+    source: Source, fetched: FetchedChart, name: str, *, keyring: str = "", cosign_key: str = ""
+) -> None:
+    """Return only if everything that was asked for holds. Raises ChartError: what cannot be checked is refused."""
+    if fetched.path.is_dir():
+        raise ChartError(
+            f"{name} has to be signed, but unpacked charts cannot be verified",
+            error_id="provenance.not-packed",
+            hint="package and sign it, or set verify: false for this release",
+        )
+    if cosign_key:
+        if not fetched.url.startswith("oci://"):
+            raise ChartError(
+                f"{name} has to be signed with cosign, which signs charts in registries only",
+                error_id="cosign.unsigned",
+            )
+        cosign.verify(fetched.digest, source.signatures(fetched), cosign.load_key(Path(cosign_key)), name)
+    if keyring:
+        document = source.provenance(fetched)
+        if not document:
+            raise unsigned(name)
+        content = fetched.path.read_bytes()
+        trust.verify(content, file_name(fetched, content), document, Keyring.load(Path(keyring)))
+
+
+def unsigned(name: str) -> ChartError:
+    """The error for a chart that has to be signed and has no provenance file."""
+    return ChartError(
+        f"failed to fetch provenance of {name}: its source has none",
+        error_id="provenance.missing",
+        hint="the chart is not signed, or its .prov file was not published beside it",
+    )
+
+
+def file_name(fetched: FetchedChart, content: bytes) -> str:
+    """The name that an archive is published under, which its provenance names."""
+    if not fetched.url.startswith("oci://"):
+        last = posixpath.basename(unquote(urlsplit(fetched.url).path)) if fetched.url else fetched.path.name
+        if last.endswith(".tgz") and "/" not in last and "\0" not in last:
+            return last
+    about = load.load_archive(content).metadata
+    return f"{about.name}-{about.version}.tgz"
