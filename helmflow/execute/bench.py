@@ -16,6 +16,7 @@ from helmflow.execute.report import TestResult
 from helmflow.plan.model import ReleasePlan
 
 if TYPE_CHECKING:
+    from helmflow.helm.release.marks import Mark
     from helmflow.helm.release.record import Revision
     from helmflow.helm.release.store import ReleaseStore
     from helmflow.kube.client import KubeClient
@@ -47,7 +48,7 @@ class Once:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
-    """What is shared by all releases of one cluster."""
+    """What is shared by all releases of one cluster. `mark` gives what a release's records are labelled with."""
 
     client: KubeClient
     waiter: Waiter
@@ -55,6 +56,7 @@ class Tools:
     clock: Clock
     cancel: CancelToken
     fire: FireLocalHooks
+    mark: Callable[[ReleasePlan], Mark | None] = lambda _: None
     namespaces: Once = field(default_factory=Once)
 
 

@@ -6,7 +6,7 @@ import os
 import secrets
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -23,6 +23,7 @@ from helmflow.kube.objects import KubeObject, at
 
 API: Final = "coordination.k8s.io/v1"
 PREFIX: Final = "helmflow."
+ENVIRONMENT_PREFIX: Final = "helmflow-environment."
 MANAGED_BY: Final = "app.kubernetes.io/managed-by"
 CLOCK_MARGIN_S: Final = 120.0  # how far the clocks of two hosts may be apart
 POLL_S: Final = 0.25
@@ -92,19 +93,31 @@ def is_stale(lease: KubeObject, clock: Clock) -> bool:
     return renewed is not None and (clock.now() - renewed).total_seconds() > duration + margin
 
 
-def leases(client: KubeClient) -> dict[tuple[str, str], KubeObject]:
-    """Every lease of helmflow's by (namespace, release), in one LIST; none where that is not allowed."""
+@dataclass(frozen=True, slots=True)
+class Leases:
+    """Every lease of helmflow's in a cluster: those of releases by (namespace, name), those of environments."""
+
+    releases: Mapping[tuple[str, str], KubeObject] = field(default_factory=dict)
+    environments: tuple[KubeObject, ...] = ()
+
+
+def leases(client: KubeClient) -> Leases:
+    """All of them in one LIST; none where that is not allowed."""
     try:
         found = client.list(API, "Lease", label_selector=f"{MANAGED_BY}=helmflow").items
     except ClusterError:
-        return {}
-    return {
-        (
-            str(at(lease, "metadata", "namespace")),
-            str(at(lease, "metadata", "name")).removeprefix(PREFIX),
-        ): lease
-        for lease in found
-    }
+        return Leases()
+    names = [str(at(lease, "metadata", "name")) for lease in found]
+    return Leases(
+        {
+            (str(at(lease, "metadata", "namespace")), name.removeprefix(PREFIX)): lease
+            for lease, name in zip(found, names, strict=True)
+            if name.startswith(PREFIX)
+        },
+        tuple(
+            lease for lease, name in zip(found, names, strict=True) if name.startswith(ENVIRONMENT_PREFIX)
+        ),
+    )
 
 
 def drop(client: KubeClient, owner: ReleaseId, holder: str) -> None:

@@ -331,6 +331,7 @@ def _clean_up(bench: Bench, runner: Runner) -> None:
         if bench.plan.settings.atomic:
             undo = runner.undo(bench.plan)
             if undo is not None:
+                undo = replace(undo, mark=bench.plan.mark)
                 inner = Bench(plan=undo, tools=bench.tools, emit=bench.emit)
                 for step in undo.steps:
                     if not isinstance(step, RunLocalHooks):

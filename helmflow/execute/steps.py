@@ -267,24 +267,29 @@ def _delete(ref: ObjectRef, uid: str, propagation: str, bench: Bench) -> None:
 
 
 def _wait_until_ready(step: WaitUntilReady, bench: Bench) -> None:
+    """Without asking for anything again: objects that were not applied are as the plan saw them, or newer events say so."""
+    seen = {change.ref: change.live for change in bench.plan.changes if change.live}
     targets = [
         Target(
             ref=ref,
             until=Until.DONE if step.jobs and ref.kind == "Job" else Until.READY,
-            seed=bench.applied.get(ref),
+            seed=bench.applied.get(ref) or seen.get(ref),
         )
         for ref in step.refs
     ]
-    _wait(bench, targets, step.timeout_s, "")
+    _wait(bench, targets, step.timeout_s, "", since=bench.plan.seen)
 
 
-def _wait(bench: Bench, targets: Sequence[Target], timeout_s: float, what: str) -> WaitReport:
+def _wait(
+    bench: Bench, targets: Sequence[Target], timeout_s: float, what: str, *, since: str = ""
+) -> WaitReport:
     report = bench.tools.waiter.wait(
         targets,
         deadline=Deadline(bench.tools.clock, timeout_s),
         release=bench.id,
         emit=bench.emit,
         cancelled=lambda: bench.tools.cancel.cancelled,
+        resource_version=since,
     )
     if report.cancelled:
         bench.tools.cancel.check()
@@ -364,6 +369,15 @@ def _prune_revisions(step: PruneRevisions, bench: Bench) -> None:
     previous = bench.plan.previous
     if previous is None or previous.number < step.keep:
         return  # numbers only grow: there cannot be that many yet
+    oldest = previous.number + 1 - step.keep
+    deployed = {
+        revision.number for revision in bench.plan.stored if revision.status is ReleaseStatus.DEPLOYED
+    }
+    # Where every revision was stored and pruned in turn exactly one has to go. Each `keep`-th time, and where that
+    # one is not there, the whole history is looked at: what an interrupted run or a larger limit left goes as well.
+    in_turn = oldest % step.keep != 0 and oldest not in deployed
+    if in_turn and bench.store.delete(bench.plan.owner.name, oldest):
+        return
     for revision in history.pruned(bench.store.history(bench.plan.owner.name), keep=step.keep, adding=1):
         bench.store.delete(bench.plan.owner.name, revision.number)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from helmflow.core.errors import Mistake
 from helmflow.core.events import ReleasePlanned
 from helmflow.core.ids import ObjectRef, ReleaseId
-from helmflow.execute.lease import holder_of, is_stale, leases
+from helmflow.execute.lease import Leases, holder_of, is_stale, leases
 from helmflow.flows import identity, inventory, rendering
 from helmflow.flows.options import RunOptions, TestOptions
 from helmflow.flows.prepare import Chosen, Preparation, Prepared
@@ -72,6 +72,7 @@ class _Draft:
     namespace_exists: bool = True
     crds: tuple[Change, ...] = ()
     live: Mapping[ObjectRef, Json] = field(default_factory=dict)
+    seen: str = ""
     compared: Compared = field(default_factory=Compared)
     hold: Hold = Hold.FREE
     holder: str = ""
@@ -98,21 +99,32 @@ def make_plan(session: Session, preparation: Preparation, *, command: str) -> Pl
     Raises TemplateError, ChartError or ClusterError where a release cannot be planned.
     """
     chosen = preparation.chosen
-    left = inventory.orphans(session, chosen)
+    mark = identity.mark_of(session, chosen.desired)
+    clusters = [session.cluster_of(chosen.desired, release) for release in chosen.releases]
+    stored_only = session.options.show.against == "release"
+    listed = (
+        {} if stored_only else {id(one): leases(one.client) for one in {id(c): c for c in clusters}.values()}
+    )
+    left = inventory.orphans(session, chosen, listed)
     if session.options.running.prune:
         chosen = inventory.pruned(chosen, left)
     else:
         inventory.warn(session, left)
-    plan = _plan(session, replace(preparation, chosen=chosen), command=command)
-    known = inventory.release_marks(session, chosen.desired)
+    plan = _plan(session, replace(preparation, chosen=chosen), listed, command=command)
+    marks = inventory.release_marks(session, chosen.desired)
     gone = {one.release.id for one in left}
+    known = {key: inventory.read(found, mark) for key, found in listed.items()} if mark else {}
+    releases = [
+        _left(replace(one, mark=mark)) if one.id in gone else replace(one, mark=marks.get(one.id))
+        for one in plan.releases
+    ]
     return replace(
         plan,
         releases=tuple(
-            _left(one) if one.id in gone else replace(one, mark=known.get(one.id)) for one in plan.releases
+            inventory.place(known, session.cluster_of(chosen.desired, one.release), one) for one in releases
         ),
         orphans=tuple(one.orphan for one in left),
-        mark=identity.mark_of(session, chosen.desired),
+        mark=mark,
     )
 
 
@@ -127,13 +139,13 @@ def _left(plan: ReleasePlan) -> ReleasePlan:
     return plan
 
 
-def _plan(session: Session, preparation: Preparation, *, command: str) -> Plan:
+def _plan(session: Session, preparation: Preparation, listed: Mapping[int, Leases], *, command: str) -> Plan:
     chosen = preparation.chosen
     by_id = {release.id: release for release in chosen.releases}
     drafts = [_draft(session, chosen, by_id[release], preparation) for release in chosen.order]
     for cluster in _clusters(drafts):
         mine = [draft for draft in drafts if draft.cluster is cluster]
-        _plan_cluster(session, cluster, mine)
+        _plan_cluster(session, cluster, mine, listed.get(id(cluster)))
         if command in SHOWN_FIRST:
             _verify(cluster, mine)
     _remember_old_secrets(chosen, drafts)
@@ -231,8 +243,8 @@ def replan(session: Session, preparation: Preparation, plan: Plan, release: Rele
         return release
     session.cluster_of(alone.desired, release.release).client.discovery(refresh=True)
     prepared = {key: value for key, value in preparation.prepared.items() if key == release.id}
-    made = _plan(session, Preparation(chosen=alone, prepared=prepared), command=plan.command).releases[0]
-    return replace(made, mark=release.mark)
+    made = _plan(session, Preparation(chosen=alone, prepared=prepared), {}, command=plan.command).releases[0]
+    return replace(made, mark=release.mark, inventory=release.inventory, enlisted=release.enlisted)
 
 
 def undo(session: Session, chosen: Chosen, failed: ReleasePlan) -> ReleasePlan | None:
@@ -242,7 +254,7 @@ def undo(session: Session, chosen: Chosen, failed: ReleasePlan) -> ReleasePlan |
     store = ReleaseStore(draft.cluster.client, draft.owner.namespace, draft.cluster.driver)
     found = history.recovery_target(store.history(draft.owner.name))
     if found is None:
-        return _plan(session, Preparation(chosen=alone), command="uninstall").releases[0]
+        return _plan(session, Preparation(chosen=alone), {}, command="uninstall").releases[0]
     draft.goal = store.get(draft.owner.name, found.number)
     return _rollback_plan(session, alone, [draft], "rollback").releases[0]
 
@@ -309,7 +321,9 @@ def _clusters(drafts: Iterable[_Draft]) -> list[Cluster]:
     return list({id(draft.cluster): draft.cluster for draft in drafts}.values())
 
 
-def _plan_cluster(session: Session, cluster: Cluster, drafts: list[_Draft]) -> None:
+def _plan_cluster(
+    session: Session, cluster: Cluster, drafts: list[_Draft], held: Leases | None = None
+) -> None:
     client = cluster.client
     stored = observe.revisions(
         client, cluster.driver, [(draft.owner.namespace, draft.owner.name) for draft in drafts]
@@ -318,7 +332,7 @@ def _plan_cluster(session: Session, cluster: Cluster, drafts: list[_Draft]) -> N
         draft.revisions = stored.get((draft.owner.namespace, draft.owner.name), ())
     stored_only = session.options.show.against == "release"
     if not stored_only:
-        _check_leases(session, cluster, drafts)
+        _check_leases(session, leases(cluster.client) if held is None else held, drafts)
     wanted = [draft for draft in drafts if draft.prepared is not None]
     for draft in wanted:
         _reuse_values(session, draft)
@@ -389,11 +403,10 @@ def _definitions(draft: _Draft) -> Iterable[Mapping[str, Json]]:
     return (*(crd.body for crd in draft.rendered.crds), *templated)
 
 
-def _check_leases(session: Session, cluster: Cluster, drafts: list[_Draft]) -> None:
+def _check_leases(session: Session, held: Leases, drafts: list[_Draft]) -> None:
     """Who is behind a revision that is still pending: a run at work, a dead one, or a tool without our leases."""
-    found = leases(cluster.client)
     for draft in drafts:
-        lease = found.get((draft.owner.namespace, draft.owner.name))
+        lease = held.releases.get((draft.owner.namespace, draft.owner.name))
         if lease is not None:
             draft.hold = Hold.STALE if is_stale(lease, session.clock) else Hold.HELD
             draft.holder = holder_of(lease)
@@ -562,11 +575,11 @@ def _read_live(cluster: Cluster, drafts: list[_Draft]) -> None:
         stored = {target.ref for target in draft.stored}
         known |= stored
         new |= {t.ref for t in draft.targets if t.ref not in stored and t.ref.namespace not in missing}
-    live = observe.live_objects(
+    live, seen = observe.live_objects(
         cluster.client, observe.Wanted(known=frozenset(known), new=frozenset(new - known))
     )
     for draft in drafts:
-        draft.live = live
+        draft.live, draft.seen = live, seen
 
 
 def _remember_old_secrets(chosen: Chosen, drafts: list[_Draft]) -> None:
@@ -613,6 +626,7 @@ def _release_plan(session: Session, draft: _Draft, redactor: Redactor) -> Releas
         settings=draft.settings,
         warnings=draft.rendered.warnings if draft.rendered else (),
         looked_up=draft.looked_up,
+        seen=draft.seen,
         because=_because(draft),
         **_versions(draft),
     )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from helmflow.core.events import Emit
 from helmflow.execute import run
@@ -12,12 +14,13 @@ from helmflow.execute.bench import FireLocalHooks, Tools
 from helmflow.execute.lease import LeaseKeeper
 from helmflow.execute.pool import FailurePolicy, skip_dependents
 from helmflow.execute.report import RunReport
-from helmflow.flows import local_hooks
+from helmflow.flows import identity, inventory, local_hooks
 from helmflow.flows.journal import Journal
 from helmflow.flows.options import Confirm, OnFailure
 from helmflow.flows.planning import replan, undo
 from helmflow.flows.prepare import Preparation
 from helmflow.flows.session import Cluster, Session
+from helmflow.helm.release.marks import Mark
 from helmflow.helm.release.store import ReleaseStore
 from helmflow.kube.waiting import Waiter
 from helmflow.plan.model import Plan, ReleasePlan
@@ -67,12 +70,28 @@ class Wiring:
 
 def walk(session: Session, plan: Plan, wiring: Wiring) -> RunReport:
     """Run the plan under leases. The report counts every request of the session."""
+    here = Path(session.options.state.cwd or Path.cwd())
+    began = session.clock.now()
+    this = replace(
+        plan.mark or Mark(project="", environment=""),
+        run=f"{began:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}",
+        by=identity.who(session.environ),
+        commit=identity.commit_of(here),
+        command=plan.command,
+    )
+
+    def mark(release: ReleasePlan) -> Mark | None:
+        if release.mark is None:
+            return None
+        return replace(this, level=release.mark.level, prevent_destroy=release.mark.prevent_destroy)
+
+    inventory.enlist(session, plan, wiring.cluster)
     with ExitStack() as stack:
         found: dict[int, Tools] = {}
         for release in plan.releases:
             cluster = wiring.cluster(release)
             if id(cluster) not in found:
-                found[id(cluster)] = _tools(session, cluster, wiring.fire, stack)
+                found[id(cluster)] = _tools(session, cluster, wiring.fire, mark, stack)
         keeper = LeaseKeeper(session.clock, session.cancel, session.options.running.lease_duration_s)
         stack.callback(keeper.close)
 
@@ -95,10 +114,17 @@ def walk(session: Session, plan: Plan, wiring: Wiring) -> RunReport:
                 policy=_policy(session.options.running.on_failure),
             ),
         )
+    inventory.conclude(session, plan, report, this, wiring.cluster)
     return replace(report, requests=session.requests, writes=session.writes)
 
 
-def _tools(session: Session, cluster: Cluster, fire: FireLocalHooks, stack: ExitStack) -> Tools:
+def _tools(
+    session: Session,
+    cluster: Cluster,
+    fire: FireLocalHooks,
+    mark: Callable[[ReleasePlan], Mark | None],
+    stack: ExitStack,
+) -> Tools:
     return Tools(
         client=cluster.client,
         waiter=stack.enter_context(Waiter(cluster.client)),
@@ -106,6 +132,7 @@ def _tools(session: Session, cluster: Cluster, fire: FireLocalHooks, stack: Exit
         clock=session.clock,
         cancel=session.cancel,
         fire=fire,
+        mark=mark,
     )
 
 

@@ -11,6 +11,7 @@ from helmflow.core.ids import ObjectRef, ReleaseId
 
 if TYPE_CHECKING:
     from helmflow.core.errors import Mistake
+    from helmflow.helm.release.marks import Mark
     from helmflow.helm.release.record import Revision
     from helmflow.helm.render.engine import Rendered
     from helmflow.plan.settings import Settings
@@ -289,7 +290,10 @@ class ReleasePlan:
     `owner` is the release with the context and namespace it really goes to. `steps` run in order; `finally_steps` run after them, also after a failure. `revision` is the one that the
     run will store (None where nothing is stored), `previous` the newest stored one, `stored` all that are not
     superseded. `looked_up`: its templates read the cluster. `because` names what differs from the deployed revision
-    (chart 1.0.0 -> 1.1.0, values, ...); `chart_digest` is the archive's, "" for a folder.
+    (chart 1.0.0 -> 1.1.0, values, ...); `chart_digest` is the archive's, "" for a folder. `mark` is what its records
+    are labelled with, None where the files have no name; `inventory` the namespace where the releases of the
+    environment are written down, "" where nowhere yet, and `enlisted` whether this one is among them. `seen` is the
+    resourceVersion up to which the plan has seen the cluster.
     """
 
     id: ReleaseId
@@ -311,6 +315,10 @@ class ReleasePlan:
     chart_version: str = ""
     app_version: str = ""
     chart_digest: str = ""
+    mark: Mark | None = None
+    inventory: str = ""
+    enlisted: bool = False
+    seen: str = ""
 
     @property
     def brings_kinds(self) -> bool:
@@ -324,14 +332,28 @@ class ReleasePlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Orphan:
+    """A release that these files installed and no longer name: it stays until it is pruned."""
+
+    id: ReleaseId
+    revision: int
+    status: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The plan of a whole run: releases in the order they are shown, and the graph that is walked."""
+    """The plan of a whole run: releases in the order they are shown, and the graph that is walked.
+
+    `orphans` are installed, belong to the files' inventory (`mark`) and are no longer named by them.
+    """
 
     command: str
     environment: str
     cluster: str
     releases: tuple[ReleasePlan, ...]
     needs: Mapping[ReleaseId, frozenset[ReleaseId]]
+    orphans: tuple[Orphan, ...] = ()
+    mark: Mark | None = None
     format: int = 1
 
     @property

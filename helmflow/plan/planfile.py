@@ -17,7 +17,7 @@ from helmflow.core import errors as core_errors
 from helmflow.core import ids
 from helmflow.core.errors import ConfigError, Refusal
 from helmflow.core.ids import ObjectRef, ReleaseId
-from helmflow.helm.release import record
+from helmflow.helm.release import marks, record
 from helmflow.plan import model, settings
 from helmflow.plan.model import Plan
 from helmflow.state import hooks as state_hooks
@@ -193,7 +193,7 @@ _OWN: Final = {
     "planfile.Expected": Expected,
     "planfile.SavedPlan": SavedPlan,
 }
-_TYPES: Final = {**_known(model, settings, record, ids, core_errors), **_OWN}
+_TYPES: Final = {**_known(model, settings, marks, record, ids, core_errors), **_OWN}
 _STATE: Final = {
     f"state.{name}": kind
     for module in (state_model, state_hooks)

@@ -77,6 +77,12 @@ class ReleaseStore:
         )
         return _sorted(found.items)
 
+    def select(self, selector: str, namespace: str = "") -> tuple[StoredRevision, ...]:
+        """What a label selector finds, from labels only, in one LIST; `namespace` "" is all of them."""
+        return _sorted(
+            self._client.list("v1", self._kind, namespace, label_selector=selector, metadata_only=True).items
+        )
+
     def history(self, name: str) -> tuple[StoredRevision, ...]:
         """The revisions of one release, oldest first, from labels only."""
         return self.list(names=(name,))
@@ -124,12 +130,13 @@ class ReleaseStore:
         except errors.NotFound as cause:
             raise not_found(revision.name, revision.number) from cause
 
-    def delete(self, name: str, number: int) -> None:
-        """Remove a revision; one that is gone already is no failure."""
+    def delete(self, name: str, number: int) -> bool:
+        """Remove a revision; False where it was gone already."""
         try:
             self._client.delete(self._ref(name, number))
         except errors.NotFound:
-            return
+            return False
+        return True
 
     def _payloads(
         self, namespace: str, wanted: builtins.list[StoredRevision]
