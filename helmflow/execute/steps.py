@@ -277,7 +277,8 @@ def _wait_until_ready(step: WaitUntilReady, bench: Bench) -> None:
         )
         for ref in step.refs
     ]
-    _wait(bench, targets, step.timeout_s, "", since=bench.plan.seen)
+    complete = all(target.seed is not None for target in targets)
+    _wait(bench, targets, step.timeout_s, "", since=bench.plan.seen if complete else "")
 
 
 def _wait(

@@ -143,7 +143,7 @@ def _moved(saved: SavedPlan, clusters: dict[str, Cluster]) -> Iterable[str]:
                 )
                 yield f"release {expected.owner.namespace}/{expected.owner.name} was {was}, is {_said(*now)}"
         mine = [condition for condition in saved.preconditions if condition.context == context]
-        live = observe.live_objects(
+        live, _ = observe.live_objects(
             cluster.client,
             observe.Wanted(
                 known=frozenset(c.ref for c in mine if c.fingerprint),

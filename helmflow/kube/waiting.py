@@ -235,8 +235,10 @@ class _Wait:
     def _start(self, group: Sequence[_Watched]) -> str:
         """A moment before anything happened that is waited for."""
         seeds = [objects.resource_version(w.object) for w in group if w.object]
-        known = [v for v in (*seeds, self._version) if v.isdecimal()]
-        return min(known, key=int) if len(seeds) == len(group) or self._version else EVERYTHING
+        if self._version:
+            return self._version
+        known = [v for v in seeds if v.isdecimal()]
+        return min(known, key=int) if known and len(seeds) == len(group) else EVERYTHING
 
     def _refresh(self, watched: _Watched) -> None:
         """Take the newest state from the feed and judge it; look at the pods of what is not ready."""

@@ -204,7 +204,7 @@ def _change(
     compared: Compared, subject: Subject, target: Target, before: Target | None, asked: _Pending | None
 ) -> Change:
     live = subject.live.get(target.ref)
-    unchanged = Change(ref=target.ref, kind=ChangeKind.UNCHANGED, source=target.source)
+    unchanged = Change(ref=target.ref, kind=ChangeKind.UNCHANGED, source=target.source, live=live)
     if live is None:
         if before is not None and _same_document(before, target):
             compared.missing += 1
@@ -259,7 +259,13 @@ def _update(
     }
     if asked.known and not changed and shown.ignored and not shown.causes and _by_rules(shown.ignored):
         # Only fields that a rule ignores have drifted: they stay as they are.
-        return Change(ref=target.ref, kind=ChangeKind.UNCHANGED, source=target.source, ignored=shown.ignored)
+        return Change(
+            ref=target.ref,
+            kind=ChangeKind.UNCHANGED,
+            source=target.source,
+            ignored=shown.ignored,
+            live=live,
+        )
     drift = asked.known and not changed
     compared.drifted += drift
     return Change(

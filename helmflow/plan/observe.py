@@ -57,8 +57,11 @@ def revisions(
     return {key: tuple(sorted(group, key=lambda r: r.number)) for key, group in found.items()}
 
 
-def live_objects(client: KubeClient, wanted: Wanted) -> dict[ObjectRef, Json]:
-    """Every wanted object, None where it does not exist: one LIST per kind and scope, a GET for stragglers."""
+def live_objects(client: KubeClient, wanted: Wanted) -> tuple[dict[ObjectRef, Json], str]:
+    """Every wanted object, None where it does not exist: one LIST per kind and scope, a GET for stragglers.
+
+    With it comes the moment of the first LIST, "" without one: nothing that changes afterwards has been seen.
+    """
     served = client.discovery()
     groups: dict[tuple[str, str, str], tuple[set[ObjectRef], set[ObjectRef]]] = {}
     for number, refs in enumerate((wanted.known, wanted.new)):
@@ -71,11 +74,14 @@ def live_objects(client: KubeClient, wanted: Wanted) -> dict[ObjectRef, Json]:
     ]
     answers = client.each([lambda k=known, n=new: _group(client, k, n) for known, new in asked])  # type: ignore[misc]
     found: dict[ObjectRef, Json] = dict.fromkeys(wanted.known | wanted.new)
+    moments = []
     for answer in answers:
         if isinstance(answer, ClusterError):
             raise answer
-        found.update(answer)
-    return found
+        seen, moment = answer
+        found.update(seen)
+        moments.append(moment)
+    return found, min((moment for moment in moments if moment.isdecimal()), key=int, default="")
 
 
 def namespaces(client: KubeClient, names: Iterable[str]) -> dict[str, bool]:
@@ -108,12 +114,16 @@ def crd_names(client: KubeClient) -> frozenset[str]:
     return frozenset(kube_objects.ref(item).name for item in listed.items)
 
 
-def _group(client: KubeClient, known: set[ObjectRef], new: set[ObjectRef]) -> dict[ObjectRef, Json]:
+def _group(
+    client: KubeClient, known: set[ObjectRef], new: set[ObjectRef]
+) -> tuple[dict[ObjectRef, Json], str]:
+    moment = ""
     found: dict[ObjectRef, Json] = {}
     some = next(iter(known or new))
     if len(new) > _FEW or known:
         selector = "" if len(new) > _FEW else f"{MANAGED_BY}=Helm"
         listed = client.list(some.api_version, some.kind, some.namespace, label_selector=selector)
+        moment = listed.resource_version
         by_name = {kube_objects.ref(item).name: item for item in listed.items}
         complete = not selector
         for ref in known | new:
@@ -122,7 +132,7 @@ def _group(client: KubeClient, known: set[ObjectRef], new: set[ObjectRef]) -> di
                 found[ref] = item
     for ref in sorted((known | new) - set(found)):
         found[ref] = client.find(ref)
-    return found
+    return found, moment
 
 
 def _stored(client: KubeClient, driver: Driver, namespace: str, names: list[str]) -> list[Revision]:

@@ -408,10 +408,11 @@ def test_17_secrets_show_nowhere(town: Town) -> None:
     )
     secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {password: {{ .Values.password | quote }}}\n"
     one(town, deployment=text, secret=secret)
-    town.file("values.yaml", "{}\n")
+    town.file("old.txt", "old-hidden-1")
+    town.file("new.txt", "new-hidden-2")
     town.file(
         "helmflow.yaml",
-        "releases:\n  - {name: web, namespace: NS(apps), chart: ./charts/web, values: [{password: ref+echo://old-hidden-1}]}\n",
+        "releases:\n  - {name: web, namespace: NS(apps), chart: ./charts/web, values: [{password: ref+file://old.txt}]}\n",
     )
     town.sync()
     ref = ObjectRef("v1", "Secret", town.ns("apps"), "s")
@@ -420,7 +421,7 @@ def test_17_secrets_show_nowhere(town: Town) -> None:
     town.client.patch(ref, STRATEGIC_PATCH, note, manager="kubectl")
     town.file(
         "helmflow.yaml",
-        "releases:\n  - {name: web, namespace: NS(apps), chart: ./charts/web, values: [{password: ref+echo://new-hidden-2}]}\n",
+        "releases:\n  - {name: web, namespace: NS(apps), chart: ./charts/web, values: [{password: ref+file://new.txt}]}\n",
     )
     plan = plan_of(town.diff(), "web")
     shown = "".join(c.before + c.after + c.reason for c in plan.changes)
