@@ -70,9 +70,9 @@ def render(
     `masked` False leaves the secrets in that were asked for with --show-secrets.
     """
     page = _page(plan, report, recorder)
-    body = "".join(_body(page))
+    body, title = "".join(_body(page)), _text(page.title)
     if masked:
-        body = mask_everything(body)
+        body, title = mask_everything(body), mask_everything(title)
     style, script = _asset("report.css"), _asset("report.js")
     policy = (
         f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
@@ -83,7 +83,7 @@ def render(
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta name="referrer" content="no-referrer"><link rel="icon" href="data:,">'
-        f"<title>{_text(page.title)}</title><style>{style}</style></head>\n<body>{body}<script>{script}</script></body></html>\n"
+        f"<title>{title}</title><style>{style}</style></head>\n<body>{body}<script>{script}</script></body></html>\n"
     )
 
 
@@ -207,7 +207,8 @@ def _table(page: _Page) -> Iterator[str]:
         why = reported.reason if reported else planned.action.reason if planned else ""
         name = _text(page.name(release))
         link = f'<a href="#{page.anchor(release)}">{name}</a>' if _has_section(page, release) else name
-        yield f'<tr><td data-search>{link}</td><td><span class="tag {_text(action)}">{_text(action)}</span></td>'
+        row = "" if _has_section(page, release) else f' id="{page.anchor(release)}"'
+        yield f'<tr{row}><td data-search>{link}</td><td><span class="tag {_text(action)}">{_text(_SAID.get(action, action))}</span></td>'
         if page.plan:
             yield f'<td class="num">{_counts(planned.changes) if planned else ""}</td>'
         if reported:
@@ -402,7 +403,7 @@ def _foot(page: _Page) -> Iterator[str]:
     left_out = _ignored(page)
     yield "<footer>"
     if left_out:
-        said = ", ".join(f"{count} by {rule}" for rule, count in left_out.items())
+        said = ", ".join(f"{count} {rule}" for rule, count in left_out.items())
         yield f"<p>Fields not shown: {_text(said)} (helmflow diff --show-ignored shows them)</p>"
     yield (
         "<p><kbd>/</kbd> search <kbd>Enter</kbd> next match <kbd>j</kbd> <kbd>k</kbd> release <kbd>e</kbd> expand "

@@ -46,7 +46,7 @@ def graph(nodes: Sequence[Node], anchors: Mapping[str, str], kinds: Mapping[str,
             f'<a class="node" href="#{anchor}" data-key="{anchor}"><title>{_text(node.label)}: {_text(node.detail)}</title>'
             f'<rect class="box" x="{x}" y="{y}" width="{WIDTH}" height="{HEIGHT}" rx="7"/>'
             f'<rect class="{escape(kind)}" x="{x}" y="{y + 8}" width="4" height="{HEIGHT - 16}" rx="2"/>'
-            f'<text x="{x + 14}" y="{y + 20}" font-weight="600">{_text(short(node.label))}</text>'
+            f'<text class="strong" x="{x + 14}" y="{y + 20}">{_text(short(node.label))}</text>'
             f'<text class="soft" x="{x + 14}" y="{y + 36}">{_text(short(node.detail))}</text></a>'
         )
     return "".join([*parts, "</svg>"])

@@ -60,36 +60,42 @@
     ["mouseleave", "blur"].forEach((what) => node.addEventListener(what, () => light("")));
   });
 
-  // -- search ---------------------------------------------------------------
+  // -- search: a match may reach over several text nodes, so it is a group of marks ---
   const unmark = () => {
-    marks.forEach((mark) => { const parent = mark.parentNode; mark.replaceWith(...mark.childNodes); parent.normalize(); });
+    marks.flat().forEach((mark) => { const parent = mark.parentNode; mark.replaceWith(...mark.childNodes); parent.normalize(); });
     marks = []; at = -1;
   };
   const markIn = (element, wanted) => {
-    const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
+    const whole = element.textContent.toLowerCase();
     const found = [];
-    while (walker.nextNode()) {
-      const text = walker.currentNode.data.toLowerCase();
-      for (let from = text.indexOf(wanted); from >= 0; from = text.indexOf(wanted, from + wanted.length)) found.push([walker.currentNode, from]);
-    }
-    // From the end, so that positions in the same text stay true.
-    const made = found.reverse().map(([node, from]) => {
-      const range = document.createRange();
-      range.setStart(node, from);
-      range.setEnd(node, from + wanted.length);
-      const mark = document.createElement("mark");
-      range.surroundContents(mark);
-      return mark;
+    for (let from = whole.indexOf(wanted); from >= 0; from = whole.indexOf(wanted, from + wanted.length)) found.push(from);
+    // From the end, so that positions before a mark stay true.
+    const made = found.reverse().map((from) => {
+      const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
+      const parts = [];
+      for (let start = 0; walker.nextNode(); start += walker.currentNode.data.length) {
+        const node = walker.currentNode;
+        const first = Math.max(from - start, 0), last = Math.min(from + wanted.length - start, node.data.length);
+        if (first < last) parts.push([node, first, last]);
+      }
+      return parts.map(([node, first, last]) => {
+        const range = document.createRange();
+        range.setStart(node, first);
+        range.setEnd(node, last);
+        const mark = document.createElement("mark");
+        range.surroundContents(mark);
+        return mark;
+      });
     });
     marks.push(...made.reverse());
   };
   const show = (step) => {
     if (!marks.length) return;
-    if (at >= 0) marks[at].classList.remove("now");
-    at = (at + step + marks.length) % marks.length;
-    const mark = marks[at];
+    if (at >= 0) marks[at].forEach((mark) => mark.classList.remove("now"));
+    at = at < 0 ? (step > 0 ? 0 : marks.length - 1) : (at + step + marks.length) % marks.length;
+    const mark = marks[at][0];
     for (let one = mark.closest("details"); one; one = one.parentElement.closest("details")) one.open = true;
-    mark.classList.add("now");
+    marks[at].forEach((part) => part.classList.add("now"));
     mark.scrollIntoView({ block: "center" });
     hits.textContent = `${at + 1} of ${marks.length}`;
   };
