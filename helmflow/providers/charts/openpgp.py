@@ -88,6 +88,8 @@ class Keyring:
             )
         try:
             keys = tuple(_keys(content))
+            if not keys:
+                raise ValueError("it holds no key that can be used")
         except ValueError as cause:
             raise ChartError(
                 f"failed to load keyring: {path}: {cause}",
@@ -168,7 +170,7 @@ def sign(text: bytes, key: Key, passphrase: Passphrase) -> bytes:
     secret = passphrase(name).reveal() if _is_locked(key) else None
     try:
         signer = pysequoia.Tsk.from_packets(list(key.packets)).signer(secret)
-        signed = pysequoia.sign(signer, text.removesuffix(b"\n"), mode=pysequoia.SignatureMode.CLEAR)
+        signed = pysequoia.sign(signer, text, mode=pysequoia.SignatureMode.CLEAR)
     except (RuntimeError, ValueError, OSError) as cause:
         if secret is not None:
             raise ChartError(
@@ -203,8 +205,6 @@ def _keys(content: bytes) -> Iterator[Key]:
                 yield from _key(group)
                 group = []
             group.append(packet)
-        if packets and not group:
-            raise ValueError("it holds no keys")
         yield from _key(group)
 
 
