@@ -11,11 +11,13 @@ HelmflowError            what, where, why, what to do; a stable error id; an exi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar
-
+from helmflow.core.records import dataclass
 from helmflow.core.source import Span
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import ClassVar
 
 
 @dataclass(frozen=True, slots=True)

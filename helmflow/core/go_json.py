@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import math
-import re
-from collections.abc import Callable, Mapping
-from datetime import datetime
-from typing import Any, Final
+from binascii import b2a_base64
 
-from helmflow.core.lazy import pattern
+from helmflow.core.lazy import cache, pattern
 from helmflow.core.limits import MAX_DATA_DEPTH
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import json
+    import re
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+    from typing import Any, Final
 
 
 class JsonError(ValueError):
@@ -200,10 +203,14 @@ def _scalar(value: Any, quote: Callable[[str], str]) -> str | None:
     if isinstance(value, int):
         return int.__repr__(value)
     if isinstance(value, (bytes, bytearray)):
-        return '"' + base64.b64encode(value).decode("ascii") + '"'
-    if isinstance(value, datetime):
-        return '"' + rfc3339(value) + '"'
-    return None
+        return '"' + b2a_base64(value, newline=False).decode("ascii") + '"'
+    return None if isinstance(value, (dict, list, tuple)) else _moment(value)
+
+
+def _moment(value: Any) -> str | None:
+    from datetime import datetime
+
+    return '"' + rfc3339(value) + '"' if isinstance(value, datetime) else None
 
 
 def rfc3339(moment: datetime) -> str:
@@ -333,7 +340,13 @@ def _refuse_constant(text: str) -> Any:
     raise ValueError(text)
 
 
-_FAST: Final = json.JSONDecoder(parse_int=float, parse_constant=_refuse_constant)
+@cache
+def _fast() -> json.JSONDecoder:
+    import json
+
+    return json.JSONDecoder(parse_int=float, parse_constant=_refuse_constant)
+
+
 _RISKY: Final = pattern(r"\\u[dD][89a-fA-F]|[0-9][eE]|[0-9]{300}|[\ud800-\udfff]")
 
 
@@ -356,7 +369,7 @@ def _read(text: str) -> Any:
     """Python's reader where its answer is Go's, our scanner for the rest and for every error."""
     if not _RISKY.search(text):
         try:
-            value = _FAST.decode(text)
+            value = _fast().decode(text)
         except (ValueError, RecursionError):
             pass
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from helmflow.core.records import NamedTuple
 
 
 class ReleaseId(NamedTuple):

@@ -1,11 +1,47 @@
-"""What is made when it is first used: modules and regular expressions that a short process may never need."""
+"""What is made when it is first used: modules, regular expressions, results: a short process may never need them."""
 
 from __future__ import annotations
 
-import re
 import sys
-from importlib import import_module
-from typing import Any, AnyStr, cast
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import re
+    from functools import cache as cache
+    from functools import cached_property as cached_property
+    from typing import Any, AnyStr
+else:  # importing functools would cost more than these save
+
+    def cache(call):
+        """`functools.cache` for positional arguments."""
+        known = {}
+
+        def found(*arguments):
+            try:
+                return known[arguments]
+            except KeyError:
+                made = known[arguments] = call(*arguments)
+                return made
+
+        found.cache_clear = known.clear
+        found.__doc__ = call.__doc__
+        return found
+
+    class cached_property:
+        """`functools.cached_property`."""
+
+        def __init__(self, make):
+            self.make = make
+            self.__doc__ = make.__doc__
+
+        def __set_name__(self, owner, name):
+            self.name = name
+
+        def __get__(self, one, owner=None):
+            if one is None:
+                return self
+            made = one.__dict__[self.name] = self.make(one)
+            return made
 
 
 class _Module:
@@ -15,7 +51,7 @@ class _Module:
         self.__dict__["_name"] = name
 
     def __getattr__(self, attribute: str) -> Any:
-        found = getattr(sys.modules.get(self._name) or import_module(self._name), attribute)
+        found = getattr(imported(self._name), attribute)
         if isinstance(found, type) or callable(found):
             self.__dict__[attribute] = found
         return found
@@ -29,11 +65,20 @@ class _Pattern:
         self.flags = flags
 
     def __getattr__(self, name: str) -> Any:
+        import re
+
         compiled = re.compile(self.pattern, self.flags)
         made = self.__dict__
         for method in ("finditer", "findall", "fullmatch", "match", "search", "split", "sub", "subn"):
             made[method] = getattr(compiled, method)
         return getattr(compiled, name)
+
+
+def imported(name: str) -> Any:
+    """The module of that name, imported now."""
+    if name not in sys.modules:
+        __import__(name)
+    return sys.modules[name]
 
 
 def module(name: str) -> Any:
@@ -43,4 +88,6 @@ def module(name: str) -> Any:
 
 def pattern(text: AnyStr, flags: int = 0) -> re.Pattern[AnyStr]:
     """`re.compile`, done when it first matches something: compiling costs more than most modules do."""
-    return cast("re.Pattern[AnyStr]", _Pattern(text, flags))
+    made: Any = _Pattern(text, flags)
+    found: re.Pattern[AnyStr] = made
+    return found

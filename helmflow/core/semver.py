@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Final
 
 from helmflow.core.go_json import go_quote
 from helmflow.core.lazy import pattern
+from helmflow.core.records import dataclass, replace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Final
 
 _PRE: Final = r"[0-9A-Za-z\-]+(?:\.[0-9A-Za-z\-]+)*"
 _LOOSE: Final = pattern(rf"v?([0-9]+)(\.[0-9]+)?(\.[0-9]+)?(?:-({_PRE}))?(?:\+({_PRE}))?\Z")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from helmflow.core.yaml_locate import Node, locate
     from helmflow.core.yaml_nodes import YamlError
     from helmflow.core.yaml_read import load, load_all, load_integers, load_native, load_native_all

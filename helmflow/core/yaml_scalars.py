@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Any, Final
 
 from helmflow.core.lazy import pattern
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Final
 
 # First characters that may make a scalar something else than text.
 HINTED: Final = frozenset("yYnNtTfFoO~+-0123456789.")

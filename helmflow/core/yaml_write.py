@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import functools
-import re
-from collections.abc import Callable, Iterable
-from datetime import datetime
-from typing import Any, Final
+from binascii import b2a_base64
 
 from helmflow.core.go_json import (
     JsonError,
@@ -23,6 +18,12 @@ from helmflow.core.lazy import pattern
 from helmflow.core.limits import MAX_DATA_DEPTH
 from helmflow.core.yaml_scalars import BOOLEANS_V1, needs_quotes, resolve_v2, resolve_v3
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Callable, Iterable
+    from typing import Any, Final
+
 _WIDTH: Final = 80
 _LONGEST_SIMPLE_KEY: Final = 128
 _MEMO_LIMIT: Final = 20_000
@@ -33,6 +34,11 @@ _LONGEST_ORDER: Final = 100
 _SPECIAL: Final = pattern(r"[^\n\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd]")
 _UNWRITABLE: Final = pattern(r"[\x7f-\x84\x86-\x9f\ufffe\uffff]")  # raw in JSON, refused by go-yaml's reader
 _BREAKS: Final = pattern("[\n\r\x85\u2028\u2029]")
+_BREAK_SPACE: Final = pattern("[\n\u2028\u2029] ")
+_SPACE_BREAK: Final = pattern(" [\n\r\x85\u2028\u2029]")
+_ESCAPED: Final = pattern(r"""["\\]|[^\n\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd]|[\n\u2028\u2029]""")
+_LINE_START: Final = pattern("(?m)^(?=[^\n\u2028\u2029])")
+_LINE_START_UNICODE: Final = pattern("(^|(?<=[\n\u2028\u2029]))(?=[^\n\u2028\u2029])")
 _PLAIN_SURE: Final = pattern(r"[A-EG-MP-SU-XZa-eg-mp-su-xz_/$^(\\][A-Za-z0-9_./$()=+@\\-]*\Z")
 _ESCAPES: Final = {
     "\0": "\\0", "\a": "\\a", "\b": "\\b", "\t": "\\t", "\n": "\\n", "\v": "\\v", "\f": "\\f", "\r": "\\r",
@@ -75,7 +81,7 @@ _orders: dict[tuple[bool, tuple[Any, ...]], list[Any]] = {}  # keys as they come
 _pads: list[str] = [" " * width for width in range(2 * MAX_DATA_DEPTH)]
 _CYCLE: Final = "json: unsupported value: encountered a cycle via map[string]interface {}"
 _LONE: Final = pattern("[\ud800-\udfff]")
-_NATURAL: Final = pattern(r"[0-9]+|[^0-9]", re.DOTALL)
+_NATURAL: Final = pattern(r"(?s)[0-9]+|[^0-9]")
 _DIGIT_LETTER: Final = pattern(r"[0-9][^\W\d_]|[^\x00-\x7f]")
 
 
@@ -103,7 +109,9 @@ def _in_order(listed: tuple[Any, ...], *, letters_first: bool) -> list[Any]:
         return sorted(listed)
     if letters_first or not _DIGIT_LETTER.search("\n".join(listed)):
         return sorted(listed, key=_natural)
-    return sorted(listed, key=functools.cmp_to_key(_compare_v2))
+    from functools import cmp_to_key
+
+    return sorted(listed, key=cmp_to_key(_compare_v2))
 
 
 def _natural(key: str) -> str:
@@ -184,14 +192,12 @@ def _plain_allowed(text: str) -> bool:
 
 def _space_beside_break(text: str) -> tuple[bool, bool]:
     """Is there a space after a break, a space before one?"""
-    return re.search("[\n\u2028\u2029] ", text) is not None, re.search(
-        " [\n\r\x85\u2028\u2029]", text
-    ) is not None
+    return _BREAK_SPACE.search(text) is not None, _SPACE_BREAK.search(text) is not None
 
 
 def _double(text: str) -> str:
     """A double-quoted scalar on one line."""
-    return '"' + re.sub(r'["\\]|' + _SPECIAL.pattern + "|[\n\u2028\u2029]", _escape, text) + '"'
+    return '"' + _ESCAPED.sub(_escape, text) + '"'
 
 
 def _escape(found: re.Match[str]) -> str:
@@ -228,13 +234,9 @@ def _literal(text: str, indent: int) -> str:
     elif len(text) == 1 or text[-2] in "\n\u2028\u2029":
         header += "+"
     pad = _pads[indent]
-    body = (
-        re.sub("(?m)^(?=[^\n\u2028\u2029])", pad, text)
-        if "\u2028" not in text and "\u2029" not in text
-        else ""
-    )
+    body = _LINE_START.sub(pad, text) if "\u2028" not in text and "\u2029" not in text else ""
     if not body:
-        body = re.sub("(^|(?<=[\n\u2028\u2029]))(?=[^\n\u2028\u2029])", pad, text)
+        body = _LINE_START_UNICODE.sub(pad, text)
     if text[-1] not in "\n\u2028\u2029":
         body += "\n"
     return f"{header}\n{body}"
@@ -413,10 +415,16 @@ def _other(value: Any, column: int, indent: int) -> str:
     if isinstance(value, str):
         return _string(str(value), column, indent)
     if isinstance(value, (bytes, bytearray)):
-        return _string(base64.b64encode(value).decode("ascii"), column, indent)
-    if isinstance(value, datetime):
+        return _string(b2a_base64(value, newline=False).decode("ascii"), column, indent)
+    if _is_moment(value):
         return _string(rfc3339(value), column, indent)
     raise _NotScalar
+
+
+def _is_moment(value: Any) -> bool:
+    from datetime import datetime
+
+    return isinstance(value, datetime)
 
 
 def _no_items(value: Any) -> str:
@@ -639,9 +647,9 @@ class _Pretty:
         if isinstance(value, float):
             text = format_float(value)
             return {"NaN": ".nan", "+Inf": ".inf", "-Inf": "-.inf"}.get(text, text) + "\n"
-        if isinstance(value, datetime):
-            return rfc3339(value) + "\n"
         atom = _atom(value)
+        if atom is None and _is_moment(value):
+            return rfc3339(value) + "\n"
         return self.scalar(plain_value(value), indent) if atom is None else atom + "\n"
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
-
 from helmflow.gotemplate import printf, values
 from helmflow.gotemplate.functions import Function, FunctionError, function, table
 from helmflow.gotemplate.gotypes import IntSlice, StringSlice, Uint8
 from helmflow.gotemplate.values import INVALID, kind_of, type_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Final
 
 NO_VALUE: Final = "<no value>"
 

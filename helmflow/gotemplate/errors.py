@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from typing import Final
-
 from helmflow.core.errors import TemplateError
 from helmflow.core.lazy import pattern
 from helmflow.core.source import SourceText, Span
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 _NAMED: Final = pattern(
     r'^function "(?P<function>[^"]+)" not defined|^undefined variable "(?P<variable>[^"]+)"'
@@ -38,6 +39,8 @@ def _place(source: SourceText, line: int, reason: str) -> Span:
         return Span(source, last, len(source.line(last)) + 1, 1)
     found = _NAMED.match(reason)
     word = next((part for part in found.groups() if part), "") if found else ""
+    import re
+
     if word.startswith("{{"):
         at = re.search(r"\{\{-?\s*" + re.escape(word.strip("{}")) + r"\b", text)
     elif word:

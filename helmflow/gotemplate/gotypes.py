@@ -14,11 +14,17 @@ returns Int64; --set gives Int64. A class may name its Go type in `go_type` and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any, ClassVar
+
     from helmflow.gotemplate.functions import Function
+
+    _List = list[Any]
+    _Dict = dict[str, Any]
+else:
+    _List, _Dict = list, dict
 
 
 class GoObject:
@@ -129,13 +135,13 @@ class Uint(int):
     go_type: ClassVar[str] = "uint"
 
 
-class StringSlice(list[Any]):
+class StringSlice(_List):
     """Go's []string."""
 
     go_type: ClassVar[str] = "[]string"
 
 
-class NilSlice(list[Any]):
+class NilSlice(_List):
     """A nil []interface {}: empty, equal to nil, null in JSON and YAML."""
 
     go_type: ClassVar[str] = "[]interface {}"
@@ -148,13 +154,13 @@ class NilStringSlice(StringSlice):
     go_nil: ClassVar[bool] = True
 
 
-class IntSlice(list[Any]):
+class IntSlice(_List):
     """Go's []int."""
 
     go_type: ClassVar[str] = "[]int"
 
 
-class StringMap(dict[str, Any]):
+class StringMap(_Dict):
     """Go's map[string]string: a missing key is "", not nil."""
 
     go_type: ClassVar[str] = "map[string]string"
@@ -172,7 +178,7 @@ class Float32(float):
     go_type: ClassVar[str] = "float32"
 
 
-class NamedMap(dict[str, Any]):
+class NamedMap(_Dict):
     """A Go named map type over map[string]interface {}; subclasses name it (Helm 4: common.Values)."""
 
     go_type: ClassVar[str] = "map[string]interface {}"

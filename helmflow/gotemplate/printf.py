@@ -6,9 +6,6 @@ Text is str; bytes that are no UTF-8 travel as surrogate escapes. Strings and nu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 from helmflow.core.limits import MAX_TEMPLATE_TEXT_BYTES
 from helmflow.gotemplate.functions import FunctionError
 from helmflow.gotemplate.gotypes import GoError, GoObject
@@ -20,6 +17,11 @@ from helmflow.gotemplate.strconv import (
     shortest_float,
 )
 from helmflow.gotemplate.values import kind_of, sorted_keys, type_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
 
 __all__ = ["format_value", "quote", "sprint", "sprintf", "sprintln"]
 

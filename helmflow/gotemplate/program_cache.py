@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import marshal
 import os
-from collections.abc import Iterable, Mapping
 from functools import cache
 from hashlib import blake2b
 from importlib.util import MAGIC_NUMBER
 from pathlib import Path
-from typing import Any, Final, Protocol
 from zlib import crc32
 
 from helmflow import __version__
 from helmflow.gotemplate.functions import Function
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any, Final, Protocol
+else:
+    Protocol = object
 
 _DIGEST_SIZE: Final = 4
 _MAX_ENTRIES: Final = 500  # charts; the oldest go when a new one comes

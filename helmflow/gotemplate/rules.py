@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final
-
-from helmflow.gotemplate import nodes
+from helmflow.core import lazy
 from helmflow.gotemplate.functions import Function
 from helmflow.gotemplate.gotypes import (
     Float32,
@@ -22,6 +19,19 @@ from helmflow.gotemplate.gotypes import (
     Uint64,
 )
 from helmflow.gotemplate.values import INVALID, type_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from typing import Any, Final
+
+    from helmflow.gotemplate import nodes
+
+    # Where `and` and `or` stopped: by the id of the command, the place of the argument that they looked at last.
+    Stops = Mapping[int, Sequence[int]]
+else:
+    nodes = lazy.module("helmflow.gotemplate.nodes")
+
 
 # Static knowledge of an expression's value. A Go type's name says that the value has that type. Where nothing is known
 # it matters what None means: UNKNOWN, an invalid value (pipelines unwrap interfaces); INTERFACE, a nil interface (map
@@ -199,8 +209,6 @@ def arity_mistake(function: Function, name: str, arguments: int, piped: int) -> 
     return "" if count == wanted else f"wrong number of args for {name}: want {wanted} got {count}"
 
 
-# Where `and` and `or` stopped: by the id of the command, the place of the argument that they looked at last.
-Stops = Mapping[int, Sequence[int]]
 _NO_STOPS: Final[Stops] = {}
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final
 
+from helmflow.core import lazy
 from helmflow.core.errors import TemplateError
 from helmflow.core.limits import (
     MAX_LIST_ITEMS,
@@ -15,7 +14,6 @@ from helmflow.core.limits import (
     MAX_TEMPLATE_STEPS,
 )
 from helmflow.core.source import SourceText, Span
-from helmflow.gotemplate import nodes
 from helmflow.gotemplate.builtins import NO_VALUE
 from helmflow.gotemplate.errors import ExecError
 from helmflow.gotemplate.functions import Function, FunctionError
@@ -24,8 +22,16 @@ from helmflow.gotemplate.printf import TOO_LONG, format_value
 from helmflow.gotemplate.rules import INTERFACE, MIXED, UNKNOWN, Refused, arity_mistake, checked, parameter_at
 from helmflow.gotemplate.values import INVALID, kind_of, sorted_keys, type_of
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from typing import Any, Final
+
+    from helmflow.gotemplate import nodes
     from helmflow.gotemplate.templates import Template
+else:
+    nodes = lazy.module("helmflow.gotemplate.nodes")
+
 
 CALL_FAILURES: Final = (FunctionError, TemplateError)
 TOO_DEEP: Final = f"exceeded maximum template depth ({MAX_TEMPLATE_DEPTH})"

@@ -7,10 +7,7 @@ take (`Unsupported`) stays with the closures.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
-from types import CodeType, FunctionType
-from typing import TYPE_CHECKING, Any, Final
+from types import CodeType
 
 from helmflow.core.errors import TemplateError
 from helmflow.core.lazy import pattern
@@ -18,20 +15,23 @@ from helmflow.core.limits import MAX_TEMPLATE_TEXT_BYTES
 from helmflow.gotemplate import builtins, nodes, rules, runtime
 from helmflow.gotemplate.functions import Function, FunctionError
 from helmflow.gotemplate.gotypes import NilMap
-from helmflow.gotemplate.printf import TOO_LONG, bounded, format_value, joined, sprintf
+from helmflow.gotemplate.linking import ArgumentRefused, MethodFailed
 from helmflow.gotemplate.rules import INTERFACE, MIXED, UNKNOWN, Refused
 from helmflow.gotemplate.runtime import Fault
-from helmflow.gotemplate.values import INVALID, equal
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from helmflow.gotemplate.templates import Template, TemplateSet
+    from collections.abc import Callable, Mapping
+    from typing import Any, Final
+
+    from helmflow.gotemplate.templates import Template
     from helmflow.gotemplate.trees import Tree
+
+    Known = tuple[str, str]
+    Shortcut = Callable[["_Generator", list[Known]], Known | None]
 
 MAX_LOOPS: Final = 16  # CPython refuses more than 20 nested loops and tries, and 100 levels of indentation
 MAX_INDENT: Final = 80
-
-Known = tuple[str, str]
-Program = Callable[[Any, "TemplateSet", "Template"], str]
 
 
 class Unsupported(Exception):
@@ -86,19 +86,6 @@ def compile_tree(tree: Tree, functions: Mapping[str, Function], fixed: frozenset
     return next(constant for constant in module.co_consts if isinstance(constant, CodeType))
 
 
-def link(code: CodeType, names: dict[str, Any]) -> Program:
-    """The program over the helpers and functions of `namespace`."""
-    return FunctionType(code, names)
-
-
-def namespace(functions: Mapping[str, Function], fixed: frozenset[str]) -> dict[str, Any]:
-    """What generated code refers to."""
-    found: dict[str, Any] = dict(_HELPERS)
-    for name in fixed:
-        found["f_" + name] = functions[name].call
-    return found
-
-
 def blame(
     error: Exception, template: Template, functions: Mapping[str, Function], fixed: frozenset[str]
 ) -> Exception:
@@ -141,13 +128,13 @@ def _explain(error: Exception, place: _Place, variables: Mapping[str, Any]) -> N
         return
     if isinstance(error, Refused):
         node = _blamed(place, str(error), variables)
-        if isinstance(error, _ArgumentRefused) and error.position >= 0:
+        if isinstance(error, ArgumentRefused) and error.position >= 0:
             node = place.others[error.position]
         raise Fault(node, str(error))
     if isinstance(error, (FunctionError, TemplateError)):
         if place.kind == "call":
             raise Fault(place.node, f"error calling {place.name}: {error}", error)
-        cause = error.cause if isinstance(error, _MethodFailed) else error
+        cause = error.cause if isinstance(error, MethodFailed) else error
         raise Fault(_blamed(place, str(error), variables), str(error), cause)
 
 
@@ -159,22 +146,6 @@ def _blamed(place: _Place, reason: str, variables: Mapping[str, Any]) -> nodes.N
         truths = [bool(variables.get(operand)) for operand in operands]
         stops[command] = (truths.index(stops_at) if stops_at in truths else len(truths),)
     return rules.blamed(place.blamed, reason, stops)
-
-
-class _ArgumentRefused(Refused):
-    """An argument of a method that Go would not pass; -1 is the method itself."""
-
-    def __init__(self, text: str, position: int) -> None:
-        super().__init__(text)
-        self.position = position
-
-
-class _MethodFailed(FunctionError):
-    """A method's failure, told with its name."""
-
-    def __init__(self, text: str, cause: BaseException) -> None:
-        super().__init__(text)
-        self.cause = cause
 
 
 # -- generating ------------------------------------------------------------------------------------------------------
@@ -787,8 +758,7 @@ def _make_trunc(generator: _Generator, operands: list[Known]) -> Known | None:
     return f"({name}[:{count}] if ({name} := {text}).isascii() else f_trunc({count}, {name}))", "string"
 
 
-_Shortcut = Callable[[_Generator, list[Known]], Known | None]
-_SHORTCUTS: Final[dict[str, tuple[tuple[tuple[str, ...], bool], _Shortcut]]] = {
+_SHORTCUTS: Final[dict[str, tuple[tuple[tuple[str, ...], bool], Shortcut]]] = {
     "default": ((("any", "any"), True), _make_default),
     "dict": ((("any",), True), _make_dict),
     "empty": ((("any",), False), _make_empty),
@@ -802,7 +772,7 @@ _SHORTCUTS: Final[dict[str, tuple[tuple[tuple[str, ...], bool], _Shortcut]]] = {
     "trunc": ((("int", "string"), False), _make_trunc),
 }
 
-_VERB: Final = pattern(r"%(.)", re.DOTALL)
+_VERB: Final = pattern(r"(?s)%(.)")
 
 
 def _make_printf(generator: _Generator, operands: list[Known], command: nodes.Node) -> str | None:
@@ -854,89 +824,4 @@ _SPECIAL: Final[dict[str, Callable[[_Generator, list[Known], nodes.Node], str | 
     "len": _make_len,
     "call": _make_call,
     "printf": _make_printf,
-}
-
-
-# -- helpers that generated code calls -------------------------------------------------------------------------------
-
-
-def _too_long() -> None:
-    raise FunctionError(TOO_LONG)
-
-
-def _differ(a: Any, b: Any) -> bool:
-    return not equal(a, b)
-
-
-def _length_of_pipe(value: Any) -> int:
-    return int(builtins.LEN.call(INVALID if value is None else value))
-
-
-def _refuse(reason: str, _before: Any) -> Any:
-    raise Refused(reason)
-
-
-def _find(templates: TemplateSet, name: str) -> Template:
-    template = templates.templates.get(name)
-    if template is None:
-        raise Refused(f"template {runtime._quoted(name)} not defined")
-    return template
-
-
-def _template(templates: TemplateSet, template: Template, data: Any) -> str:
-    templates.budget.spend(4)
-    return templates.run(template, data)
-
-
-def _invoke(receiver: Any, name: str, knowledge: str, given: tuple[Any, ...], known: tuple[str, ...]) -> Any:
-    """A method with arguments of which none is a number constant."""
-
-    def arguments(method: Function, _name: str) -> list[Any]:
-        checked = []
-        for position, value in enumerate(given):
-            try:
-                checked.append(rules.checked(value, rules.parameter_at(method, position), known[position]))
-            except Refused as error:
-                raise _ArgumentRefused(str(error), position) from None
-        return checked
-
-    nowhere = nodes.Dot(0)
-    try:
-        return runtime.invoke(receiver, (name,), knowledge, nowhere, "zero", arguments, len(given), 0)
-    except Fault as fault:
-        if fault.cause is not None:
-            raise _MethodFailed(fault.reason, fault.cause) from fault.cause
-        raise _ArgumentRefused(fault.reason, -1) from None
-
-
-_HELPERS: Final[dict[str, Any]] = {
-    "FAILURES": (
-        FunctionError,
-        TemplateError,
-        Refused,
-        AttributeError,
-        LookupError,
-        TypeError,
-        RecursionError,
-    ),
-    **{kind.__name__: kind for kind in rules.NUMBER_CLASSES},
-    "INVALID": INVALID,
-    "NilMap": NilMap,
-    "bounded": bounded,
-    "checked": rules.checked,
-    "differ": _differ,
-    "elements": runtime.elements,
-    "equal": equal,
-    "find": _find,
-    "format_value": format_value,
-    "invoke": _invoke,
-    "joined": joined,
-    "length": builtins.LEN.call,
-    "length_of_pipe": _length_of_pipe,
-    "pairs": runtime.pairs,
-    "refuse": _refuse,
-    "shown": runtime.shown,
-    "sprintf": sprintf,
-    "template": _template,
-    "too_long": _too_long,
 }

@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import marshal
 import sys
-from collections.abc import Callable, Mapping, Sequence
 from types import CodeType, FunctionType
-from typing import TYPE_CHECKING, Any, Final
 
 from helmflow.core import lazy
 from helmflow.core.limits import MAX_TEMPLATE_TEXT_BYTES
 from helmflow.core.source import SourceText
-from helmflow.gotemplate import builtins, nodes, runtime, sources
+from helmflow.gotemplate import builtins, linking, runtime
 from helmflow.gotemplate.errors import ExecError, ParseError
 from helmflow.gotemplate.functions import Function, FunctionError, Late
 from helmflow.gotemplate.strconv import quote
 from helmflow.gotemplate.trees import Tree
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from helmflow.gotemplate import closures, parser
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any, Final
+
+    from helmflow.gotemplate import closures, nodes, parser, sources
     from helmflow.gotemplate.program_cache import ProgramCache, StoredText, StoredTree
     from helmflow.gotemplate.quickparse import Fragment
 else:  # a process that has every program from the cache needs neither
     closures = lazy.module("helmflow.gotemplate.closures")
+    nodes = lazy.module("helmflow.gotemplate.nodes")
     parser = lazy.module("helmflow.gotemplate.parser")
+    sources = lazy.module("helmflow.gotemplate.sources")
 
 RECURSION_LIMIT: Final = (
     60_000  # Python frames: an include 1,000 deep through several templates needs about 20,000
@@ -68,16 +72,11 @@ class _Known:
         self.files: dict[str, Parsed] = {}
         self.functions: dict[str, Function] = {**builtins.FUNCTIONS, **functions}
         self.fixed = frozenset(name for name, one in self.functions.items() if _is_fixed(one))
-        self.namespace = sources.namespace(self.functions, self.fixed)
+        self.namespace = linking.namespace(self.functions, self.fixed)
 
-    def link(self, code: CodeType) -> sources.Program:
-        """The program; what it calls is imported now."""
-        names = self.namespace
-        for name in code.co_names:
-            function = names.get(name)
-            if type(function) is Late:
-                names[name] = function.body()
-        return sources.link(code, names)
+    def link(self, code: CodeType) -> linking.Program:
+        """The program."""
+        return linking.link(code, self.namespace)
 
 
 def _is_fixed(function: Function) -> bool:
@@ -227,6 +226,12 @@ class TemplateSet:
                 parsed.range_assigned,
             )
 
+    def bodies(self) -> dict[str, list[nodes.Item]]:
+        """Every template's body by its name; texts whose programs came from a cache are parsed now."""
+        for template in self.templates.values():
+            self._whole(template.tree)
+        return {name: template.tree.items for name, template in self.templates.items()}
+
     def add(self, name: str, parsed: Parsed) -> None:
         """Add a parsed text under a name. Raises ParseError where the text defines that name itself."""
         if name in parsed.filled and not parsed.blank:
@@ -284,7 +289,7 @@ class TemplateSet:
             self._whole(tree)
         return closures.run(template, self, data)
 
-    def _compiled(self, template: Template) -> sources.Program:
+    def _compiled(self, template: Template) -> linking.Program:
         tree, known = template.tree, self._known
         self._whole(tree)
         code = sources.compile_tree(tree, self.functions, known.fixed) if self.missing_key == "zero" else None

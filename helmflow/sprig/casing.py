@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable
 
 from helmflow.gotemplate.functions import function, table
 from helmflow.sprig.conversion import SPACE, check_text, to_bytes, to_text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _SPACES = frozenset(SPACE)
 _CONNECTORS = frozenset(SPACE + "-_")

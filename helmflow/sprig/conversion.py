@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from helmflow.core.limits import MAX_DATA_DEPTH, MAX_LIST_ITEMS, MAX_STRING_BYTES
 from helmflow.gotemplate.functions import FunctionError
 from helmflow.gotemplate.gotypes import Uint8
 from helmflow.gotemplate.printf import format_value
 from helmflow.gotemplate.values import kind_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
 """What unicode.IsSpace calls space; str.isspace() has four control characters more."""

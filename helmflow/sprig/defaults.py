@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from helmflow.gotemplate.functions import Function, FunctionError, function, table
 from helmflow.sprig.conversion import is_empty
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 @function("default", "any", "...any")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from helmflow.gotemplate.functions import Function, FunctionError, function, table
 from helmflow.gotemplate.gotypes import GoObject, NilMap, StringMap, StringSlice
 from helmflow.gotemplate.values import type_of
 from helmflow.sprig.conversion import check_depth, is_empty, strval
 
-Dict = dict[str, Any]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    Dict = dict[str, Any]
+
 _PLAIN = frozenset((str, float, int, bool, type(None)))
 
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
-
 from helmflow.gotemplate.functions import Function, FunctionError, function, table
 from helmflow.gotemplate.gotypes import NilSlice
 from helmflow.sprig.conversion import check_depth, check_items, deep_equal, is_empty, require_list
 from helmflow.sprig.numbers import to_int64
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any, ClassVar
 
-class SliceOfSlices(list[Any]):
+    _List = list[Any]
+else:
+    _List = list
+
+
+class SliceOfSlices(_List):
     """Go's [][]interface {}."""
 
     go_type: ClassVar[str] = "[][]interface {}"

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import math
 import os
-import re
-from collections.abc import Callable
-from typing import Any
 
+from helmflow.core.lazy import pattern
 from helmflow.core.limits import MAX_SEQUENCE_ITEMS
 from helmflow.gotemplate.functions import Function, FunctionError, function, table
 from helmflow.gotemplate.gotypes import Int64, IntSlice
 from helmflow.gotemplate.printf import format_value
 from helmflow.sprig.conversion import check_items
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
 _MIN, _MAX, _WORD = -(2**63), 2**63 - 1, 2**64
 # Patterns stay texts: re compiles and keeps them when a number first needs one, not when templates start.
-_INTEGER = (
+_DECIMAL = pattern("[+-]?[0-9]+")
+_OCTAL = pattern("[+-]?[0-7]+")
+_INTEGER = pattern(
     "([+-]?)(?:0[xX]((?:_?[0-9a-fA-F])+)|0[bB]((?:_?[01])+)|0[oO]?((?:_?[0-7])+)|(0|[1-9](?:_?[0-9])*))"
 )
-_HEX_FLOAT = (
+_HEX_FLOAT = pattern(
     r"[+-]?0[xX]_?(?:(?:[0-9a-fA-F]_?)*[0-9a-fA-F](?:\.(?:[0-9a-fA-F]_?)*(?<!_))?"
     r"|\.(?:[0-9a-fA-F]_?)*[0-9a-fA-F])[pP][+-]?(?:[0-9]_?)*[0-9]"
 )
@@ -79,7 +84,7 @@ def float64(value: Any) -> float:
 
 @function("atoi", "string", returns="int")
 def atoi(text: str) -> int:
-    if not re.fullmatch("[+-]?[0-9]+", text):
+    if not _DECIMAL.fullmatch(text):
         return 0
     return max(_MIN, min(_MAX, int(text)))
 
@@ -87,7 +92,7 @@ def atoi(text: str) -> int:
 @function("toDecimal", "any", returns="int64")
 def to_decimal(value: Any) -> Int64:
     text = format_value(value)
-    number = int(text, 8) if re.fullmatch("[+-]?[0-7]+", text) else 0
+    number = int(text, 8) if _OCTAL.fullmatch(text) else 0
     return Int64(number if _MIN <= number <= _MAX else 0)
 
 
@@ -238,7 +243,7 @@ def _parse_integer(text: str) -> int:
         head, dot, zeros = text.rpartition(".")
         if dot and not zeros.strip("0"):
             text = head
-    found = re.fullmatch(_INTEGER, text)
+    found = _INTEGER.fullmatch(text)
     if found is None:
         return 0
     sign, hexadecimal, binary, octal, plain = found.groups()
@@ -252,7 +257,7 @@ def _parse_integer(text: str) -> int:
 
 def _parse_float(text: str) -> float:
     if not _FLOAT_LETTERS.issuperset(text):
-        if re.fullmatch(_HEX_FLOAT, text):
+        if _HEX_FLOAT.fullmatch(text):
             try:
                 return float.fromhex(text.replace("_", ""))
             except OverflowError:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from helmflow.gotemplate.functions import Function, function, table
 from helmflow.gotemplate.values import kind_of, type_of
 from helmflow.sprig.conversion import deep_equal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 @function("typeIs", "string", "any", returns="bool")

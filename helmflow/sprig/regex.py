@@ -5,8 +5,6 @@ from __future__ import annotations
 import functools
 import itertools
 import re
-from collections.abc import Callable, Iterator
-from typing import Any, Final
 
 from helmflow.core.go_json import go_quote
 from helmflow.core.lazy import pattern
@@ -14,6 +12,13 @@ from helmflow.core.limits import MIB
 from helmflow.gotemplate.functions import Function, FunctionError, function, table
 from helmflow.gotemplate.gotypes import NilStringSlice, StringSlice
 from helmflow.sprig.regex_syntax import TOO_LARGE, RegexError, parse, python_form
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any, Final
+
+    Compile = Callable[[str], "Regexp"]
 
 _MAX_COST: Final = 1_000_000  # steps Python's backtracking engine may need before RE2 is asked instead
 _MAX_MEMORY: Final = 64 * MIB  # for one compiled expression and its states
@@ -309,9 +314,6 @@ def _quoted(expression: str) -> str:
     """In backquotes where Go can, else quoted."""
     plain = all(char == "\t" or (char >= " " and char not in "`\x7f\ufeff") for char in expression)
     return f"`{expression}`" if plain and not _SURROGATE.search(expression) else go_quote(expression)
-
-
-Compile = Callable[[str], Regexp]
 
 
 def _find(compile_: Compile, expression: str, text: str) -> str:

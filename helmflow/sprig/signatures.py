@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
 
 Signature = tuple[str, tuple[str, ...], bool, str, bool]
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from functools import cache
 from types import MappingProxyType
-from typing import Final
 
+from helmflow.core.lazy import cache
 from helmflow.gotemplate.functions import Function, Late
 from helmflow.sprig.signatures import SIGNATURES
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 FAMILIES: Final = (
     *("casing", "certificates", "crypto", "dates", "defaults", "dicts", "encoding", "lists"),

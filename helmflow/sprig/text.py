@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from helmflow.gotemplate.functions import Function, FunctionError, function, table
 from helmflow.gotemplate.gotypes import StringMap, StringSlice
 from helmflow.gotemplate.printf import format_value
 from helmflow.gotemplate.printf import quote as go_quote
 from helmflow.sprig.conversion import SPACE, check_text, strval, to_bytes, to_text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 NEGATIVE_COUNT = "strings: negative Repeat count"
 

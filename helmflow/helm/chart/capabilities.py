@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, Final
-
 from helmflow.core.errors import ChartError
-from helmflow.core.lazy import pattern
+from helmflow.core.lazy import cached_property, pattern
+from helmflow.core.records import dataclass
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Final
 
 HELM_VERSION: Final = "v4.2"
 GO_VERSION: Final = "go1.26.6"
@@ -43,7 +43,7 @@ DEFAULT_API_VERSIONS: Final[tuple[str, ...]] = (
 )
 
 
-_VERSION: Final = pattern(r"\s*v?(\d+(?:\.\d+)*)", re.ASCII)
+_VERSION: Final = pattern(r"(?a)\s*v?(\d+(?:\.\d+)*)")
 
 
 @dataclass(frozen=True)

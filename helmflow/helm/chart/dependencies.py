@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
-
 from helmflow.core import lazy
 from helmflow.core.errors import ChartError
+from helmflow.core.records import dataclass, replace
 from helmflow.helm.chart.behaviour import HELM_4, Behaviour
 from helmflow.helm.chart.model import Chart, Dependency
 from helmflow.helm.values import coalesce
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import Any
+
     from helmflow.core import semver
+
+    Values = dict[str, Any]
+    Warn = Callable[[str], None]
 else:
     semver = lazy.module("helmflow.core.semver")
-
-Values = dict[str, Any]
-Warn = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import marshal
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from functools import cached_property
-from typing import Any
+
+from helmflow.core.lazy import cached_property
+from helmflow.core.records import dataclass, field, replace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Any
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar
-
+from helmflow.core.records import dataclass
 from helmflow.gotemplate.functions import Function, table
 from helmflow.gotemplate.gotypes import GoObject, StringMap, StringSlice
 from helmflow.helm.chart.capabilities import GO_VERSION, HELM_VERSION, KUBE_CLIENT_VERSION, Capabilities
 from helmflow.helm.chart.model import Chart, Dependency, Maintainer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any, ClassVar
 
 
 class KubeVersion(GoObject):

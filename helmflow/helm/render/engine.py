@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import marshal
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from _blake2 import blake2b
 
 from helmflow.core import lazy
 from helmflow.core.errors import ChartError, ConfigError, Mistake
+from helmflow.core.lazy import cached_property
 from helmflow.core.limits import MAX_TEMPLATE_OUTPUT_BYTES
+from helmflow.core.records import dataclass, field
 from helmflow.gotemplate.errors import ExecError, ParseError
 from helmflow.gotemplate.program_cache import ProgramCache
 from helmflow.gotemplate.templates import TemplateSet
@@ -26,7 +24,11 @@ from helmflow.helm.render.hooks import ChartHook
 from helmflow.helm.render.manifests import Manifest
 from helmflow.helm.values import coalesce
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any, Final
+
     from helmflow.helm.render import failures, postrender, unread
     from helmflow.helm.render.postrender import PostRenderer
 else:  # most renders do not fail
@@ -153,7 +155,11 @@ def render(chart: Chart, values: dict[str, Any], options: RenderOptions) -> Rend
     if chart.metadata.deprecated:
         warnings.append(_deprecated(chart))
     if options.unread_values != "off":
-        found_unread = unread.unread(processed, values)
+        readers = processed.memo.get("readers")
+        if readers is None:
+            readers = unread.Readers(processed, run.templates, _layout(processed).executed)
+            processed.memo["readers"] = readers
+        found_unread = unread.unread(processed, values, readers, given=chart)
         if found_unread and options.unread_values == "error":
             raise ConfigError.collect(found_unread)
         warnings += found_unread
@@ -277,11 +283,11 @@ def validate(chart: Chart, values: dict[str, Any], passed: set[bytes]) -> None:
     schemas: list[bytes] | None = chart.memo.get("schemas")
     if schemas is None:
         found = [(path, part.schema) for path, part in chart.walk() if part.schema is not None]
-        schemas = chart.memo["schemas"] = [hashlib.blake2b(repr(found).encode()).digest()] if found else []
+        schemas = chart.memo["schemas"] = [blake2b(repr(found).encode()).digest()] if found else []
     if not schemas:
         return
     try:  # the old format writes equal values equally, however they are shared
-        digest = hashlib.blake2b(marshal.dumps(_plain(chart, values), 2), key=schemas[0]).digest()
+        digest = blake2b(marshal.dumps(_plain(chart, values), 2), key=schemas[0]).digest()
     except ValueError:  # numbers from --set are no plain ones
         digest = b""
     if digest in passed:

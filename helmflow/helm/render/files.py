@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar
+from binascii import b2a_base64
 
 from helmflow.core import yaml_dialect
 from helmflow.gotemplate.functions import Function, FunctionError, table
 from helmflow.gotemplate.gotypes import GoObject, StringSlice
 from helmflow.helm.chart.model import ChartFile
-from helmflow.helm.render.glob import BadGlob, compile_glob
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any, ClassVar
 
 
 class Files(dict[str, bytes], GoObject):
@@ -46,6 +48,8 @@ def _bytes(files: Files, name: str) -> bytes:
 
 
 def _matching(files: Files, pattern: str) -> Files:
+    from helmflow.helm.render.glob import BadGlob, compile_glob
+
     try:
         matches = compile_glob(pattern)
     except BadGlob:  # Helm takes a pattern that it cannot read for `**`
@@ -58,7 +62,9 @@ def _as_config(files: Files) -> str:
 
 
 def _as_secrets(files: Files) -> str:
-    return _dumped({_base(name): base64.b64encode(files[name]).decode("ascii") for name in sorted(files)})
+    return _dumped(
+        {_base(name): b2a_base64(files[name], newline=False).decode("ascii") for name in sorted(files)}
+    )
 
 
 def _lines(files: Files, name: str) -> StringSlice:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import marshal
-from collections.abc import Callable, Mapping
-from dataclasses import replace
-from functools import cache, partial
 from types import MappingProxyType
-from typing import Any, Final, Protocol
 
 from helmflow.core import go_json, yaml_dialect
+from helmflow.core.lazy import cache
 from helmflow.core.limits import KIB, MAX_INCLUDE_DEPTH, MAX_TPL_DEPTH
+from helmflow.core.records import replace
 from helmflow.gotemplate.errors import ExecError, ParseError
 from helmflow.gotemplate.functions import Function, FunctionError, function, table
 from helmflow.gotemplate.gotypes import Int64, NamedMap, NilMap
 from helmflow.gotemplate.templates import TemplateSet
 from helmflow.helm.chart.behaviour import HELM_4, Behaviour
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any, Final, Protocol
+else:
+    Protocol = object
 
 FAILURE_START: Final = "HELM_ERR_START"
 FAILURE_END: Final = "HELM_ERR_END"
@@ -92,9 +97,8 @@ class Run:
     def calls(self) -> dict[str, Callable[..., Any]]:
         """The bodies that belong to this render."""
         static = static_functions(self.behaviour)
-        note = self._noted
         return {
-            **{name: partial(note, name, static[name].call) for name in random_names(self.behaviour)},
+            **{name: self._noting(name, static[name].call) for name in random_names(self.behaviour)},
             "include": self.include,
             "tpl": self.tpl,
             "required": self._required,
@@ -103,10 +107,13 @@ class Run:
             "getHostByName": static["getHostByName"].call if self.enable_dns else _no_host,
         }
 
-    def _noted(self, name: str, call: Callable[..., Any], *arguments: Any) -> Any:
-        self.random_calls.add(name)
-        self.random_paths.add(self.current_path)
-        return call(*arguments)
+    def _noting(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        def noting(*arguments: Any) -> Any:
+            self.random_calls.add(name)
+            self.random_paths.add(self.current_path)
+            return call(*arguments)
+
+        return noting
 
     def include(self, name: str, data: Any) -> str:
         """The output of a named template."""

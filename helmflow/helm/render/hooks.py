@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from helmflow.core.lazy import pattern
+from helmflow.core.records import dataclass
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Final
+
     from helmflow.helm.render.manifests import Manifest
 
 HOOK: Final = "helm.sh/hook"
@@ -22,6 +24,7 @@ EVENTS: Final = (
 _MEANS: Final = {**{event: event for event in EVENTS}, "test-success": "test"}
 _LEGACY: Final = {"test-failure": "test"}
 CRD_INSTALL: Final = "crd-install"
+_INTEGER: Final = pattern(r"[+-]?[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,5 +74,5 @@ def _words(annotation: str | None) -> tuple[str, ...]:
 
 def _weight(text: str) -> int:
     """Go's Atoi, 0 for what it refuses."""
-    weight = int(text) if re.fullmatch(r"[+-]?[0-9]+", text) else 0
+    weight = int(text) if _INTEGER.fullmatch(text) else 0
     return weight if -(1 << 63) <= weight < 1 << 63 else 0

@@ -10,16 +10,19 @@ import marshal
 import os
 import stat
 import time
-from collections.abc import Iterator
-from dataclasses import fields, replace
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Final
 
 from helmflow.core.paths import cache_home
+from helmflow.core.records import replace
 from helmflow.gotemplate.program_cache import FolderCache, ProgramCache
 from helmflow.helm.chart.model import Chart, ChartFile, Dependency, Lock, Maintainer, Metadata
 from helmflow.helm.render import engine, functions
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any, Final
 
 _FORMAT: Final = 3  # raise with every change of what is stored here
 _YOUNG_S: Final = 2.0  # files changed this short ago may change again within the clock's step: these are read
@@ -144,7 +147,7 @@ def _states(path: str, found: os.stat_result) -> Iterator[tuple[str, os.stat_res
 
 # ---- charts as plain data
 
-_METADATA: Final = tuple(one.name for one in fields(Metadata))
+_METADATA: Final = Metadata.__match_args__
 
 
 def _packed(chart: Chart) -> Any:
@@ -169,7 +172,7 @@ def _packed(chart: Chart) -> Any:
 
 
 def _astuple(one: Maintainer | Dependency | None) -> Any:
-    return None if one is None else tuple(getattr(one, field.name) for field in fields(one))
+    return None if one is None else tuple(getattr(one, name) for name in one.__match_args__)
 
 
 def _unpacked(stored: Any) -> Chart:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final
-
 from helmflow.core import yaml_dialect
 from helmflow.core.errors import ChartError, Mistake
 from helmflow.core.ids import ObjectRef
 from helmflow.core.lazy import pattern
+from helmflow.core.records import dataclass, field
 from helmflow.helm.chart.behaviour import HELM_4, Behaviour
 from helmflow.helm.chart.model import CrdFile
 from helmflow.helm.render import hooks, kinds
 from helmflow.helm.render.hooks import ChartHook
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from typing import Any, Final
 
 _BLANK: Final = " \t\n\f\r"
 _HEAD_STRUCT: Final = (

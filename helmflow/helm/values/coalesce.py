@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import marshal
-from collections.abc import Callable, Container, Iterator, Mapping
-from typing import Any, ClassVar
 
 from helmflow.core import yaml_dialect
 from helmflow.core.errors import ChartError
@@ -13,8 +11,13 @@ from helmflow.gotemplate.gotypes import GoObject, NamedMap
 from helmflow.helm.chart.behaviour import HELM_3, HELM_4, Behaviour
 from helmflow.helm.chart.model import Chart
 
-Tree = dict[str, Any]
-Warn = Callable[[str], None]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Iterator, Mapping
+    from typing import Any, ClassVar
+
+    Tree = dict[str, Any]
+    Warn = Callable[[str], None]
 
 GLOBAL = "global"
 
