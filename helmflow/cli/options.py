@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from types import SimpleNamespace
 from typing import Final
 
 from helmflow.cli.flags import Flag, flag, tristate
+from helmflow.core.errors import ConfigError
 from helmflow.core.errors import ConfigError
 from helmflow.flows import options as flow
 
@@ -172,6 +174,11 @@ RUN: Final = (
     flag("description", "--description", help="Description of the revision"),
     flag("skip_crds", "--skip-crds", kind=bool, help="Leave crds/ alone"),
     flag("on_failure", "--on-failure", help="stop, skip-dependents (the default) or continue"),
+    flag(
+        "rollback_on_failure",
+        "--rollback-on-failure",
+        help="What goes back when a release fails: none, release (as --atomic) or group (the whole run)",
+    ),
     flag("hide_notes", "--hide-notes", kind=bool, help="Do not print notes"),
     *JOURNAL,
     flag("cascade", "--cascade", help="Deletion of dependents: background, foreground, orphan"),
@@ -204,6 +211,9 @@ REPORT: Final = (
 RESUME: Final = (
     flag("resume", "--resume", help="Only what failed or was not started in the run of this JSON report"),
 )
+AGAINST: Final = (
+    flag("against", "--against", help="live (the default), or release: only the stored revision is read"),
+)
 ONLY: Final = (
     flag("show_only", "-s", "--show-only", kind=list, help="Only objects of these template files (globs)"),
 )
@@ -216,7 +226,6 @@ SHOW: Final = (
         help="Leave fields out: kind=K,name=N,path=P,regex=R,manager=M, or a path alone",
     ),
     flag("show_ignored", "--show-ignored", kind=bool, help="Show the fields that rules leave out"),
-    flag("against", "--against", help="live (the default), or release: only the stored revision is read"),
     flag("context", "--context", kind=int, default=-1, help="Unchanged lines around a change"),
     flag("output", "-o", "--output", help="text, json, jsonl, markdown or html"),
     flag("suppress", "--suppress", kind=list, help="Leave out objects of this kind"),
@@ -298,14 +307,18 @@ def run_options(given: SimpleNamespace) -> flow.RunOptions:
             post_renderer=get("post_renderer") or "",
             post_renderer_args=tuple(get("post_renderer_args") or ()),
             is_upgrade=bool(get("is_upgrade")),
-            args=get("args") or "",
+            args=" ".join(filter(None, (get("args"), get("sync_args"), get("diff_args")))),
+            kustomize_binary=get("kustomize_binary") or "",
         ),
         wait=flow.WaitOptions(
             wait=get("wait"), wait_for_jobs=get("wait_for_jobs"), timeout_s=float(get("timeout") or 0)
         ),
         running=flow.RunningOptions(
             concurrency=get("concurrency") or 0,
-            on_failure=flow.OnFailure(get("on_failure") or flow.OnFailure.SKIP_DEPENDENTS),
+            on_failure=flow.OnFailure(
+                _one_of(get("on_failure") or "", "on-failure", tuple(flow.OnFailure))
+                or flow.OnFailure.SKIP_DEPENDENTS
+            ),
             always_upgrade=bool(get("always_upgrade")),
             refresh_random=bool(get("refresh_random")),
             reset_values=bool(get("reset_values")),
@@ -315,12 +328,17 @@ def run_options(given: SimpleNamespace) -> flow.RunOptions:
             take_ownership=bool(get("take_ownership")),
             force_conflicts=bool(get("force_conflicts")),
             description=get("description") or "",
+            sync_release_labels=bool(get("sync_release_labels")),
             cascade=get("cascade") or "",
             prune=bool(get("prune")),
             journal=get("journal") or "",
             keep_history=bool(get("keep_history")),
             lease_duration_s=float(get("lease_duration") or 30),
             delete_data=bool(get("delete_data")),
+            confirm=get("confirm") or "",
+            rollback=_one_of(
+                get("rollback_on_failure") or "", "rollback-on-failure", ("none", "release", "group")
+            ),
         ),
         show=flow.ShowOptions(
             context=get("context", -1),
@@ -348,6 +366,15 @@ def _against(word: str) -> str:
         error_id="cli.bad-against",
         hint="leave it out, or say release",
     )
+
+
+def _one_of(word: str, name: str, words: tuple[str, ...]) -> str:
+    """`word`, which is one of `words` or "". Raises ConfigError `cli.bad-choice`."""
+    if word and word not in words:
+        close = difflib.get_close_matches(word, words, 1)
+        hint = f"did you mean {close[0]}?" if close else f"one of {', '.join(words)}"
+        raise ConfigError(f"--{name} does not take {word!r}", error_id="cli.bad-choice", hint=hint)
+    return word
 
 
 def _needs(given: SimpleNamespace) -> flow.NeedsMode:

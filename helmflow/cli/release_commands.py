@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
     add_command(app, "apply", apply, (*planning, *options.TEMPLATE, *options.RESUME), (saved,))
     out = flag("out", "--out", help="File to freeze the plan in")
     add_command(app, "plan", plan, (*planning, *options.ONLY, out))
-    add_command(app, "diff", diff, (*planning, *options.ONLY))
+    add_command(app, "diff", diff, (*planning, *options.ONLY, *options.AGAINST))
     add_command(
         app,
         "destroy",

@@ -16,7 +16,7 @@ from helmflow.flows.prepare import Chosen, Preparation, Prepared
 from helmflow.flows.session import Cluster, Session
 from helmflow.helm.release import codec, history
 from helmflow.helm.release.record import Revision, parse_time
-from helmflow.helm.release.store import MAX_RECORD_BYTES, ReleaseStore, not_found, too_large
+from helmflow.helm.release.store import HELM_LABELS, MAX_RECORD_BYTES, ReleaseStore, not_found, too_large
 from helmflow.helm.render import manifests
 from helmflow.helm.render.kinds import in_uninstall_order
 from helmflow.plan import comparison, diff, documents, noise, observe, revisions, verification
@@ -146,7 +146,7 @@ def _plan(session: Session, preparation: Preparation, listed: Mapping[int, Lease
     for cluster in _clusters(drafts):
         mine = [draft for draft in drafts if draft.cluster is cluster]
         _plan_cluster(session, cluster, mine, listed.get(id(cluster)))
-        if command in SHOWN_FIRST:
+        if command in SHOWN_FIRST and session.options.show.against != "release":
             _verify(cluster, mine)
     _remember_old_secrets(chosen, drafts)
     redactor = Redactor(chosen.desired.secrets.mask, show=session.options.show.show_secrets)
@@ -312,9 +312,19 @@ def _draft(session: Session, chosen: Chosen, release: Release, preparation: Prep
         release=release,
         owner=owner_of(cluster, release),
         cluster=cluster,
-        settings=settle(release.options, overrides(session.options)),
+        settings=replace(
+            settle(release.options, overrides(session.options)), labels=_stored_labels(session, release)
+        ),
         prepared=preparation.prepared.get(release.id),
     )
+
+
+def _stored_labels(session: Session, release: Release) -> dict[str, str] | None:
+    """What `syncReleaseLabels` puts on the release's record; names that Helm uses itself are left out."""
+    own = release.options.sync_release_labels
+    if not (session.options.running.sync_release_labels if own is None else own):
+        return None
+    return {key: value for key, value in release.labels.items() if key not in HELM_LABELS}
 
 
 def _clusters(drafts: Iterable[_Draft]) -> list[Cluster]:
@@ -760,6 +770,8 @@ def _revision(draft: _Draft, action: Action, number: int) -> Revision | None:
     found = revisions.new(
         draft.owner, number, draft.rendered, draft.prepared.values.values, revisions.newest(draft.revisions)
     )
+    if draft.settings.labels is not None:
+        found = replace(found, labels={**found.labels, **draft.settings.labels})
     base = draft.base
     if base is not None and comparison.restores(draft.content, draft.settings):
         return replace(found, manifest=base.manifest, hooks=base.hooks, notes=base.notes)

@@ -72,11 +72,18 @@ def timeline(rows: Sequence[Row], seconds: float, critical: frozenset[str]) -> s
 def _edge(start: tuple[int, int], end: tuple[int, int], source: str, target: str) -> str:
     x1, y1 = start[0] + WIDTH, start[1] + HEIGHT // 2
     x2, y2 = end[0], end[1] + HEIGHT // 2
-    middle = (x1 + x2) // 2
-    return (
-        f'<path class="edge" data-from="{source}" data-to="{target}"'
-        f' d="M{x1} {y1}C{middle} {y1} {middle} {y2} {x2 - 6} {y2}l-6 -4m6 4l-6 4"/>'
-    )
+    tip = "l-6 -4m6 4l-6 4"
+    if x2 - x1 <= GAP_X:
+        middle = (x1 + x2) // 2
+        way = f"M{x1} {y1}C{middle} {y1} {middle} {y2} {x2 - 6} {y2}{tip}"
+    else:
+        # Over several columns the line runs between two rows, where no box can hide it.
+        gap, half = max(y1, y2) + HEIGHT // 2 + GAP_Y // 2, GAP_X // 2
+        way = (
+            f"M{x1} {y1}C{x1 + half} {y1} {x1 + half} {gap} {x1 + GAP_X} {gap}H{x2 - GAP_X}"
+            f"C{x2 - half} {gap} {x2 - half} {y2} {x2 - 6} {y2}{tip}"
+        )
+    return f'<path class="edge" data-from="{source}" data-to="{target}" d="{way}"/>'
 
 
 def _axis(seconds: float, scale: float, height: int) -> Iterator[str]:
