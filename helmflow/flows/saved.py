@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from helmflow.core.errors import ClusterError, ConfigError, Mistake, Refusal
 from helmflow.core.events import Emit, Warned
@@ -17,13 +18,14 @@ from helmflow.flows.options import Confirm, RunOptions, accept
 from helmflow.flows.planning import make_plan
 from helmflow.flows.running import Wiring, walk
 from helmflow.flows.session import Cluster, Session, session_for
-from helmflow.plan import observe, planfile, revisions
+from helmflow.plan import causes, diff, observe, planfile, revisions, shapes
 from helmflow.plan.model import ActionKind, ApplyObjects, Change, DeleteObjects, Plan, ReleasePlan
 from helmflow.plan.planfile import Expected, Precondition, SavedPlan
 from helmflow.state import hooks as state_hooks
 from helmflow.state.hooks import Firing, RenderedHook
 from helmflow.state.model import DesiredState
 
+MAX_FIELDS = 10  # of one object, in the refusal of a stale plan
 EVENTS = ("presync", "preuninstall", "postuninstall", "postsync", "cleanup")
 
 
@@ -49,6 +51,7 @@ def save(options: RunOptions, emit: Emit, path: Path, given: Session | None = No
                     context=release.owner.context,
                     ref=change.ref,
                     fingerprint=planfile.fingerprint(change.live),
+                    fields=planfile.field_prints(change.live),
                 )
                 for release in plan.changed
                 for change in _touched(release)
@@ -152,17 +155,35 @@ def _moved(saved: SavedPlan, clusters: dict[str, Cluster]) -> Iterable[str]:
         )
         for condition in mine:
             if planfile.fingerprint(live[condition.ref]) != condition.fingerprint:
-                yield f"{condition.ref} {_change_word(condition, live[condition.ref] is not None)}"
+                yield f"{condition.ref} {_change_words(condition, live[condition.ref])}"
 
 
 def _said(number: int, status: str) -> str:
     return f"revision {number} ({status})" if number else "not installed"
 
 
-def _change_word(condition: Precondition, there: object) -> str:
+def _change_words(condition: Precondition, live: Mapping[str, Any] | None) -> str:
     if not condition.fingerprint:
         return "exists now"
-    return "was changed" if there else "is gone"
+    if live is None:
+        return "is gone"
+    now = planfile.field_prints(live)
+    paths = {shapes.pointer(path): path for path, _ in shapes.leaves(shapes.keyed(diff.stable(live)))}
+    moved = sorted(
+        where for where in {*now, *condition.fields} if now.get(where) != condition.fields.get(where)
+    )
+    if not moved:
+        return "was replaced by another of that name"
+    said = [_moved_field(where, paths.get(where), live) for where in moved[:MAX_FIELDS]]
+    more = f" and {len(moved) - MAX_FIELDS} more" if len(moved) > MAX_FIELDS else ""
+    return f"was changed: {', '.join(said)}{more}"
+
+
+def _moved_field(where: str, path: shapes.Path | None, live: Mapping[str, Any]) -> str:
+    if path is None:
+        return f"{where} (gone)"
+    manager, since = causes.writer(live, path)
+    return f"{where} (by {manager} at {since})" if manager else where
 
 
 def _hooks(

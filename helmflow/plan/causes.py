@@ -35,6 +35,19 @@ def of_update(
     return tuple(_cause(path, old.get(path, _MISSING), stored, asked, last, live) for path in paths)
 
 
+def writer(live: Mapping[str, Json], path: Path) -> tuple[str, str]:
+    """Who else owns the field (the latest of them) and since when; for one that is gone nobody can say."""
+    found = ("", "")
+    for entry in (live.get("metadata") or {}).get("managedFields") or ():
+        if entry.get("manager") == MANAGER and entry.get("operation") == "Apply":
+            continue
+        since = str(entry.get("time") or "")
+        if _owns(entry.get("fieldsV1") or {}, path) and since >= found[1]:
+            scale = "/scale" if entry.get("subresource") == "scale" else ""
+            found = (f"{entry.get('manager')}{scale}", since)
+    return found
+
+
 def _cause(
     path: Path,
     now: Json,
@@ -48,7 +61,7 @@ def _cause(
     drift = last is not None and not _same(was, now, path)
     if not planned and not drift:
         drift = True  # what was applied and what is applied agree, and still something changes
-    manager, since = _writer(live, path) if drift else ("", "")
+    manager, since = writer(live, path) if drift else ("", "")
     if planned and drift and not manager:
         # Nobody else wrote it: the server keeps it in another form than the chart (defaults, quantities).
         drift = False
@@ -59,19 +72,6 @@ def _same(one: Json, other: Json, path: Path) -> bool:
     if one is _MISSING or other is _MISSING:
         return one is other
     return one == other or same_value(one, other, tuple(str(step) for step in path))
-
-
-def _writer(live: Mapping[str, Json], path: Path) -> tuple[str, str]:
-    """Who else owns the field (the latest of them) and since when; for one that is gone nobody can say."""
-    found = ("", "")
-    for entry in (live.get("metadata") or {}).get("managedFields") or ():
-        if entry.get("manager") == MANAGER and entry.get("operation") == "Apply":
-            continue
-        since = str(entry.get("time") or "")
-        if _owns(entry.get("fieldsV1") or {}, path) and since >= found[1]:
-            scale = "/scale" if entry.get("subresource") == "scale" else ""
-            found = (f"{entry.get('manager')}{scale}", since)
-    return found
 
 
 def _owns(fields: Json, path: Sequence[str | int]) -> bool:

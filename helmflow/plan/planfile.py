@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +18,7 @@ from helmflow.core import ids
 from helmflow.core.errors import ConfigError, Refusal
 from helmflow.core.ids import ObjectRef, ReleaseId
 from helmflow.helm.release import marks, record
-from helmflow.plan import model, settings
+from helmflow.plan import model, settings, shapes
 from helmflow.plan.model import Plan
 from helmflow.state import hooks as state_hooks
 from helmflow.state import model as state_model
@@ -30,11 +30,15 @@ MARK: Final = "helmflow plan"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Precondition:
-    """What an object must still be: its fingerprint without status and bookkeeping, "" where it must not exist."""
+    """What an object must still be: its fingerprint without status and bookkeeping, "" where it must not exist.
+
+    `fields` has a fingerprint of every field by its path, so that it can be told which ones have changed.
+    """
 
     context: str
     ref: ObjectRef
     fingerprint: str
+    fields: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +131,21 @@ def fingerprint(live: Mapping[str, Json] | None) -> str:
 
     text = json.dumps([live["metadata"].get("uid"), stable(live)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def field_prints(live: Mapping[str, Json] | None) -> dict[str, str]:
+    """A short fingerprint of every field that `fingerprint` covers, by its path."""
+    if live is None:
+        return {}
+    from helmflow.plan.diff import stable
+
+    uid = str(live["metadata"].get("uid"))
+    found = {}
+    for path, value in shapes.leaves(shapes.keyed(stable(live))):
+        where = shapes.pointer(path)
+        text = json.dumps([uid, where, value], sort_keys=True)
+        found[where] = hashlib.sha256(text.encode()).hexdigest()[:16]
+    return found
 
 
 def _light(saved: SavedPlan) -> SavedPlan:

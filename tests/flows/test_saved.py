@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from helmflow.core.errors import ConfigError, Refusal
+from helmflow.core.ids import ObjectRef
 from helmflow.execute.report import Outcome, RunReport
 from helmflow.flows import saved
+from helmflow.kube.client import MERGE_PATCH
 from tests.flows import charts
 from tests.flows.town import Town, report_of
 
@@ -120,3 +122,21 @@ def test_a_file_that_was_changed_is_refused(town: Town) -> None:
     with pytest.raises(ConfigError) as error:
         _apply(town, path)
     assert error.value.error_id == "plan.unreadable"
+
+
+def test_a_stale_plan_names_the_fields_that_moved_and_who_moved_them(town: Town) -> None:
+    charts.small(town)
+    town.sync()
+    town.file("values.yaml", "color: green\n")
+    path = _save(town)
+    ref = ObjectRef("v1", "ConfigMap", town.ns("apps"), "web")
+    town.client.patch(ref, MERGE_PATCH, {"data": {"color": "pink", "extra": "1"}}, manager="kubectl-patch")
+    with pytest.raises(Refusal) as refused:
+        _apply(town, path)
+    assert refused.value.error_id == "plan.stale"
+    text = refused.value.message
+    assert "data.color (by kubectl-patch at " in text
+    assert "data.extra (by kubectl-patch at " in text
+    assert "data.lines" not in text
+    assert town.wire is not None
+    assert town.wire.writes == []
