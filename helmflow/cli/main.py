@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 # Which module registers a command; only the module of the command that is run is imported.
 COMMANDS: Final[dict[str, str]] = {
-    **dict.fromkeys(("sync", "apply", "diff", "destroy", "test", "rollback", "plan"), "release_commands"),
+    **dict.fromkeys(
+        ("sync", "apply", "diff", "destroy", "test", "rollback", "plan", "runs"), "release_commands"
+    ),
     **dict.fromkeys(
         (
             "list",

@@ -9,7 +9,6 @@ from typing import Final
 
 from helmflow.cli.flags import Flag, flag, tristate
 from helmflow.core.errors import ConfigError
-from helmflow.core.errors import ConfigError
 from helmflow.flows import options as flow
 
 GLOBAL: Final[tuple[Flag, ...]] = (

@@ -66,16 +66,47 @@ def register(app: typer.Typer) -> None:
         ),
     )
     add_command(
+        app, "runs", runs, (*options.EVERYWHERE, flag("output", "-o", "--output", help="json for machines"))
+    )
+    add_command(
         app,
         "rollback",
         rollback,
-        (*options.EVERYWHERE, *options.RUN),
+        (
+            *options.EVERYWHERE,
+            *options.RUN,
+            flag("run", "--run", help="Go back to what was before this run (helmflow runs lists them)"),
+        ),
         (
             Argument(
                 "revision", "[REVISION]", "Revision to go back to; the one before by default", required=False
             ),
         ),
     )
+
+
+def runs(given: SimpleNamespace) -> int:
+    """Show who changed what when: the runs that the cluster still knows of, newest first."""
+    import json
+
+    from helmflow.cli.inspect_commands import quiet_emit
+    from helmflow.flows import runs as flow
+    from helmflow.ui.jsonl import as_json
+    from helmflow.ui.text import columns, sanitize
+
+    found = flow.runs(options.run_options(given), quiet_emit(given))
+    if given.output == "json":
+        sys.stdout.write(json.dumps([as_json(run) for run in found], indent=2) + "\n")
+        return ExitCode.OK
+    table = [("RUN", "STARTED", "COMMAND", "BY", "COMMIT", "OUTCOME", "RELEASES")]
+    for run in found:
+        said = ", ".join(
+            f"{one.id.name}:{one.revision}" + ("" if one.outcome == "done" else f" ({one.outcome})")
+            for one in run.releases
+        )
+        table.append((run.id, run.started, run.command, run.by, run.commit[:12], run.outcome, sanitize(said)))
+    sys.stdout.write("\n".join(columns(table)) + "\n")
+    return ExitCode.OK
 
 
 def sync(given: SimpleNamespace) -> int:
@@ -160,6 +191,17 @@ def rollback(given: SimpleNamespace) -> int:
         revision = int(given.revision or 0)
     except ValueError:
         raise ConfigError(f"{given.revision!r} is no revision number", error_id="cli.bad-revision") from None
+    if given.run:
+        if given.revision:
+            raise ConfigError("a revision and --run exclude each other", error_id="cli.bad-revision")
+        from helmflow.flows import runs as by_run
+
+        with reporters.reporting(given) as reporter:
+            report = by_run.roll_back_run(
+                options.run_options(given), reporter.emit, given.run, reporter.confirm
+            )
+            reporter.finish(report)
+        return _exit_code(report, detailed=False)
     with reporters.reporting(given) as reporter:
         report = flow.rollback(options.run_options(given), reporter.emit, revision, reporter.confirm)
         reporter.finish(report)

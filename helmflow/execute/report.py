@@ -10,13 +10,14 @@ from helmflow.core.ids import ObjectRef, ReleaseId
 
 
 class Outcome(StrEnum):
-    """How a release ended. UNTOUCHED: the run stopped before it was its turn."""
+    """How a release ended. UNTOUCHED: the run stopped before it was its turn; ROLLED_BACK: it was done, then undone."""
 
     DONE = "done"
     UNCHANGED = "unchanged"
     FAILED = "failed"
     SKIPPED = "skipped"
     UNTOUCHED = "untouched"
+    ROLLED_BACK = "rolled-back"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -88,6 +88,7 @@ class RenderOptions:
     enable_dns: bool = False
     is_upgrade: bool = False
     args: str = ""
+    kustomize_binary: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +102,11 @@ class WaitOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningOptions:
-    """How a plan is carried out. `concurrency` 0: no bound of its own (as many as are ready, at most 16)."""
+    """How a plan is carried out. `concurrency` 0: no bound of its own (as many as are ready, at most 16).
+
+    `confirm` names the protected environment that may be written; `rollback` says what goes back after a failure:
+    "" (what the environment says), none, release or group.
+    """
 
     concurrency: int = 0
     on_failure: OnFailure = OnFailure.SKIP_DEPENDENTS
@@ -114,6 +119,7 @@ class RunningOptions:
     take_ownership: bool = False
     force_conflicts: bool = False
     description: str = ""
+    sync_release_labels: bool = False
     history_max: int | None = None
     delete_wait: bool | None = None
     delete_timeout_s: float = 0.0
@@ -124,6 +130,8 @@ class RunningOptions:
     journal: str = ""
     keep_history: bool = False
     delete_data: bool = False
+    confirm: str = ""
+    rollback: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

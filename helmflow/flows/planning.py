@@ -10,7 +10,7 @@ from helmflow.core.errors import Mistake
 from helmflow.core.events import ReleasePlanned
 from helmflow.core.ids import ObjectRef, ReleaseId
 from helmflow.execute.lease import Leases, holder_of, is_stale, leases
-from helmflow.flows import identity, inventory, rendering
+from helmflow.flows import guard, identity, inventory, rendering
 from helmflow.flows.options import RunOptions, TestOptions
 from helmflow.flows.prepare import Chosen, Preparation, Prepared
 from helmflow.flows.session import Cluster, Session
@@ -177,6 +177,24 @@ def make_rollback(session: Session, chosen: Chosen, number: int) -> Plan:
     return _rollback_plan(session, chosen, drafts, "rollback")
 
 
+def make_return(session: Session, chosen: Chosen, goals: Mapping[ReleaseId, Revision | None]) -> Plan:
+    """The plan that brings every release of `goals` back to a stored revision; None: it is to be gone again."""
+    wanted = replace(
+        chosen,
+        releases=tuple(release for release in chosen.releases if release.id in goals),
+        needs={key: needs & goals.keys() for key, needs in chosen.needs.items() if key in goals},
+    )
+    nothing = Preparation(chosen=wanted)
+    drafts = [_draft(session, wanted, release, nothing) for release in wanted.releases]
+    for draft in drafts:
+        draft.goal = goals[draft.release.id]
+    marks = inventory.release_marks(session, chosen.desired)
+    mark = identity.mark_of(session, chosen.desired)
+    plan = _rollback_plan(session, wanted, drafts, "rollback")
+    marked = (replace(release, mark=marks.get(release.id, mark)) for release in plan.releases)
+    return replace(plan, releases=tuple(marked), mark=mark)
+
+
 def make_tests(session: Session, chosen: Chosen, wanted: TestOptions) -> Plan:
     """The plan that runs the stored test hooks of every release. Raises `release.not-found` for one not installed."""
     nothing = Preparation(chosen=chosen)
@@ -261,8 +279,8 @@ def undo(session: Session, chosen: Chosen, failed: ReleasePlan) -> ReleasePlan |
 
 def _rollback_plan(session: Session, chosen: Chosen, drafts: list[_Draft], command: str) -> Plan:
     for draft in drafts:
-        assert draft.goal is not None
-        draft.settings = replace(draft.settings, description=f"Rollback to {draft.goal.number}")
+        if draft.goal is not None:
+            draft.settings = replace(draft.settings, description=f"Rollback to {draft.goal.number}")
     for cluster in _clusters(drafts):
         _plan_cluster(session, cluster, [draft for draft in drafts if draft.cluster is cluster])
     _remember_old_secrets(chosen, drafts)
@@ -312,9 +330,7 @@ def _draft(session: Session, chosen: Chosen, release: Release, preparation: Prep
         release=release,
         owner=owner_of(cluster, release),
         cluster=cluster,
-        settings=replace(
-            settle(release.options, overrides(session.options)), labels=_stored_labels(session, release)
-        ),
+        settings=replace(_settings(session, chosen, release), labels=_stored_labels(session, release)),
         prepared=preparation.prepared.get(release.id),
     )
 
@@ -325,6 +341,18 @@ def _stored_labels(session: Session, release: Release) -> dict[str, str] | None:
     if not (session.options.running.sync_release_labels if own is None else own):
         return None
     return {key: value for key, value in release.labels.items() if key not in HELM_LABELS}
+
+
+def _settings(session: Session, chosen: Chosen, release: Release) -> Settings:
+    over = overrides(session.options)
+    match guard.rollback_mode(session, chosen.desired):
+        case "none":
+            over = replace(over, atomic=False)
+        case "group":  # all go back as one, so no release does so by itself
+            over = replace(over, atomic=False, wait=True if over.wait is None else over.wait)
+        case "release":
+            over = replace(over, atomic=True if over.atomic is None else over.atomic)
+    return settle(release.options, over)
 
 
 def _clusters(drafts: Iterable[_Draft]) -> list[Cluster]:
@@ -620,6 +648,7 @@ def _release_plan(session: Session, draft: _Draft, redactor: Redactor) -> Releas
     changes = compared.changes if action.writes else ()
     shown = (*draft.crds, *changes, *draft.hook_changes) if action.writes else ()
     doing, after = steps(action, _parts(draft, changes))
+    version, app_version, digest = _versions(draft)
     plan = ReleasePlan(
         id=draft.release.id,
         owner=draft.owner,
@@ -638,7 +667,9 @@ def _release_plan(session: Session, draft: _Draft, redactor: Redactor) -> Releas
         looked_up=draft.looked_up,
         seen=draft.seen,
         because=_because(draft),
-        **_versions(draft),
+        chart_version=version,
+        app_version=app_version,
+        chart_digest=digest,
     )
     session.emit(
         ReleasePlanned(
@@ -668,16 +699,13 @@ def _because(draft: _Draft) -> tuple[str, ...]:
     return diff.differing_inputs(base, draft.rendered.chart, draft.prepared.values.values)
 
 
-def _versions(draft: _Draft) -> dict[str, str]:
+def _versions(draft: _Draft) -> tuple[str, str, str]:
+    """The chart's version, its appVersion and its archive's digest."""
     if draft.rendered is None:
         newest = draft.goal or revisions.newest(draft.revisions)
-        return {"chart_version": newest.chart_version} if newest else {}
+        return (newest.chart_version, newest.app_version, "") if newest else ("", "", "")
     chart = draft.rendered.chart
-    return {
-        "chart_version": chart.metadata.version,
-        "app_version": chart.metadata.app_version,
-        "chart_digest": chart.digest,
-    }
+    return chart.metadata.version, chart.metadata.app_version, chart.digest
 
 
 def _too_large(revision: Revision) -> bool:

@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from helmflow.core.events import Emit
+from helmflow.core.events import Emit, Event, RunFinished, RunStarted
+from helmflow.core.ids import ReleaseId
 from helmflow.execute import run
 from helmflow.execute.bench import FireLocalHooks, Tools
 from helmflow.execute.lease import LeaseKeeper
 from helmflow.execute.pool import FailurePolicy, skip_dependents
-from helmflow.execute.report import RunReport
-from helmflow.flows import identity, inventory, local_hooks
+from helmflow.execute.report import Outcome, ReleaseReport, RunReport
+from helmflow.flows import guard, identity, inventory, local_hooks
 from helmflow.flows.journal import Journal
 from helmflow.flows.options import Confirm, OnFailure
-from helmflow.flows.planning import replan, undo
+from helmflow.flows.planning import make_return, replan, undo
 from helmflow.flows.prepare import Preparation
 from helmflow.flows.session import Cluster, Session
 from helmflow.helm.release.marks import Mark
 from helmflow.helm.release.store import ReleaseStore
 from helmflow.kube.waiting import Waiter
-from helmflow.plan.model import Plan, ReleasePlan
+from helmflow.plan import revisions
+from helmflow.plan.model import ActionKind, Plan, ReleasePlan
 
 
 def carry_out(session: Session, preparation: Preparation, plan: Plan, confirm: Confirm) -> RunReport:
@@ -32,6 +34,7 @@ def carry_out(session: Session, preparation: Preparation, plan: Plan, confirm: C
     journal = Journal(session, desired, preparation)
     if plan.command == "apply":
         journal.planned(plan)
+    guard.check_confirmed(session, desired, plan)
     if not confirm(plan):
         return run.declined(plan, session.requests)
     if plan.command == "apply" and plan.writes:
@@ -41,17 +44,17 @@ def carry_out(session: Session, preparation: Preparation, plan: Plan, confirm: C
     def fire(release: ReleasePlan, event: str, error: str | None, emit: Emit) -> None:
         local_hooks.fire(session, desired, release.release, event, _hook_command(plan), error, emit)
 
-    report = walk(
-        session,
-        plan,
-        Wiring(
-            cluster=lambda release: session.cluster_of(desired, release.release),
-            fire=fire,
-            emit=journal.watching(plan),
-            undo=lambda release: undo(session, preparation.chosen, release),
-            refresh=lambda release: replan(session, preparation, plan, release),
-        ),
+    wiring = Wiring(
+        cluster=lambda release: session.cluster_of(desired, release.release),
+        fire=fire,
+        emit=journal.watching(plan),
+        undo=lambda release: undo(session, preparation.chosen, release),
+        refresh=lambda release: replan(session, preparation, plan, release),
     )
+    group = guard.rollback_mode(session, desired) == "group" and plan.command != "rollback"
+    report = walk(session, plan, wiring, OnFailure.STOP if group else session.options.running.on_failure)
+    if group and report.having(Outcome.FAILED) and not report.cancelled:
+        report = _back_together(session, preparation, plan, report, wiring)
     failed = next((release.failure for release in report.releases if release.failure), None)
     local_hooks.fire_global(session, desired, "cleanup", plan.command, failed.message if failed else None)
     return report
@@ -68,13 +71,70 @@ class Wiring:
     refresh: Callable[[ReleasePlan], ReleasePlan]
 
 
-def walk(session: Session, plan: Plan, wiring: Wiring) -> RunReport:
+def _back_together(
+    session: Session, preparation: Preparation, plan: Plan, report: RunReport, wiring: Wiring
+) -> RunReport:
+    """Bring every release that the run has changed back to what it was before, and say so in the report."""
+    ended = {release.id: release for release in report.releases}
+    goals = {
+        release.id: revisions.base(release.stored)
+        for release in plan.releases
+        if _was_changed(release, ended[release.id])
+    }
+    if not goals:
+        return report
+    releases = tuple(release.release for release in plan.releases)
+    chosen = replace(preparation.chosen, releases=releases, needs=plan.needs)
+    back = walk(
+        session,
+        make_return(session, chosen, goals),
+        replace(wiring, emit=_without_frame(wiring.emit), fire=_fires_nothing),
+        OnFailure.CONTINUE,
+    )
+    undone = {release.id for release in back.releases if release.outcome is not Outcome.FAILED}
+    return replace(
+        report,
+        releases=tuple(_after(release, undone) for release in report.releases)
+        + tuple(release for release in back.releases if release.outcome is Outcome.FAILED),
+        seconds=report.seconds + back.seconds,
+        writes=back.writes,
+        requests=back.requests,
+    )
+
+
+def _after(release: ReleaseReport, undone: Container[ReleaseId]) -> ReleaseReport:
+    if release.id not in undone or release.outcome is not Outcome.DONE:
+        return release
+    return replace(release, outcome=Outcome.ROLLED_BACK, reason="rolled back with its group")
+
+
+def _was_changed(release: ReleasePlan, report: ReleaseReport) -> bool:
+    before = release.previous.number if release.previous else 0
+    stored = report.revision != before or release.action.kind is ActionKind.UNINSTALL
+    return report.outcome in (Outcome.DONE, Outcome.FAILED) and release.action.writes and stored
+
+
+def _without_frame(emit: Emit) -> Emit:
+    """Going back is a part of the run that failed: it begins and ends with that."""
+
+    def inside(event: Event) -> None:
+        if not isinstance(event, RunStarted | RunFinished):
+            emit(event)
+
+    return inside
+
+
+def _fires_nothing(release: ReleasePlan, event: str, error: str | None, emit: Emit) -> None:
+    """A rollback runs no commands of the user's, as an atomic release's does not."""
+
+
+def walk(session: Session, plan: Plan, wiring: Wiring, on_failure: OnFailure) -> RunReport:
     """Run the plan under leases. The report counts every request of the session."""
     here = Path(session.options.state.cwd or Path.cwd())
     began = session.clock.now()
     this = replace(
         plan.mark or Mark(project="", environment=""),
-        run=f"{began:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}",
+        run=f"{began:%Y%m%dT%H%M%S}{began.microsecond // 1000:03d}Z-{secrets.token_hex(2)}",
         by=identity.who(session.environ),
         commit=identity.commit_of(here),
         command=plan.command,
@@ -111,7 +171,7 @@ def walk(session: Session, plan: Plan, wiring: Wiring) -> RunReport:
                 writes=lambda: session.writes,
                 requests=lambda: session.requests,
                 concurrency=session.options.running.concurrency,
-                policy=_policy(session.options.running.on_failure),
+                policy=_policy(on_failure),
             ),
         )
     inventory.conclude(session, plan, report, this, wiring.cluster)

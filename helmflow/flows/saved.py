@@ -103,7 +103,7 @@ def apply_saved(
             undo=lambda release: _no_way_back(release, session.emit),
             refresh=_nothing_else,
         )
-        return walk(session, saved.plan, wiring)
+        return walk(session, saved.plan, wiring, options.running.on_failure)
 
 
 def _touched(release: ReleasePlan) -> Iterable[Change]:

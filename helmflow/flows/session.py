@@ -59,6 +59,7 @@ class Session:
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     opener: OpenTransport | None = None
     clusters: dict[str, Cluster] = field(default_factory=dict)
+    checked: set[tuple[int, str, str]] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def cluster(self, context: str) -> Cluster:
@@ -72,9 +73,20 @@ class Session:
             return self.clusters[wanted]
 
     def cluster_of(self, desired: DesiredState, release: Release) -> Cluster:
-        """The cluster that a release is for: its own context, else its file's, else its environment's."""
+        """The cluster that a release is for: its own context, else its file's, else its environment's.
+
+        Raises Refusal `env.other-cluster` where its environment is pinned to another one.
+        """
         file = desired.file_of(release)
-        return self.cluster(release.context or file.kube_context or file.environment.kube_context)
+        environment = file.environment
+        found = self.cluster(release.context or file.kube_context or environment.kube_context)
+        pin = (id(found), environment.pinned_context, environment.pinned_uid)
+        if pin not in self.checked:
+            from helmflow.flows.guard import check_cluster
+
+            check_cluster(found, environment)
+            self.checked.add(pin)
+        return found
 
     @property
     def writes(self) -> int:

@@ -18,6 +18,7 @@ _STATES = {
     Outcome.FAILED: "FAILED",
     Outcome.SKIPPED: "skipped",
     Outcome.UNTOUCHED: "not started",
+    Outcome.ROLLED_BACK: "rolled back",
 }
 
 
@@ -95,6 +96,7 @@ def _counts(report: RunReport) -> str:
             (Outcome.FAILED, "failed"),
             (Outcome.SKIPPED, "skipped"),
             (Outcome.UNTOUCHED, "not started"),
+            (Outcome.ROLLED_BACK, "rolled back"),
         )
         if (found := report.having(outcome))
     ]

@@ -21,6 +21,7 @@ STYLE_OF_OUTCOME: Final = {
     "failed": "red",
     "skipped": "yellow",
     "untouched": "yellow",
+    "rolled-back": "yellow",
 }
 
 
