@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, assert_never
 from helmflow.core import events
 from helmflow.core.ids import ReleaseId
 from helmflow.ui import error_view
-from helmflow.ui.text import duration, namer, sanitize
+from helmflow.ui.text import columns, duration, namer, sanitize
 from helmflow.ui.theme import STYLE_OF_OUTCOME
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
+    from rich.text import Text
 
 
 @dataclass
@@ -33,10 +33,11 @@ class _Row:
 class LiveReporter:
     """Shows running releases in a table that is redrawn; what ends is printed above it and leaves the table."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, monotonic: Callable[[], float] = time.monotonic) -> None:
         from rich.live import Live
 
         self._console = console
+        self._monotonic = monotonic
         self._rows: dict[ReleaseId, _Row] = {}
         self._name: Callable[[ReleaseId], str] = str
         self._total = 0
@@ -62,7 +63,7 @@ class LiveReporter:
             ):
                 pass
             case events.ReleaseStarted():
-                self._rows[event.release] = _Row(state=event.action, since=time.monotonic(), style="bold")
+                self._rows[event.release] = _Row(state=event.action, since=self._monotonic(), style="bold")
             case events.StepStarted():
                 self._row(event.release).step = f"{event.step} {event.detail}".strip()
             case events.StepFinished():
@@ -105,30 +106,32 @@ class LiveReporter:
         )
 
     def _row(self, release: ReleaseId) -> _Row:
-        return self._rows.setdefault(release, _Row(since=time.monotonic()))
+        return self._rows.setdefault(release, _Row(since=self._monotonic()))
 
     def _print(self, text: str, style: str = "") -> None:
         from rich.text import Text
 
         self._console.print(Text(text, style=style))
 
-    def table(self) -> Table:
-        """The running releases: what each does, for how long, and what it waits for."""
-        from rich.table import Table
+    def table(self) -> Text:
+        """The running releases: what each does, for how long, and what it waits for; below its row where that is long."""
         from rich.text import Text
 
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for title in ("RELEASE", "DOING", "READY", "ELAPSED", "WAITING FOR"):
-            table.add_column(title, no_wrap=title != "WAITING FOR", overflow="ellipsis")
-        for release, row in sorted(self._rows.items()):
+        rows = sorted(self._rows.items())
+        cells = [("RELEASE", "DOING", "READY", "ELAPSED", "WAITING FOR")]
+        for release, row in rows:
             ready = sum(not reason for reason in row.objects.values())
-            blocking = next((f"{ref}: {why}" for ref, why in sorted(row.objects.items()) if why), "")
-            table.add_row(
-                Text(self._name(release)),
-                Text(f"{row.state} {row.step}".strip()),
-                Text(f"{ready}/{len(row.objects)}" if row.objects else ""),
-                Text(duration(time.monotonic() - row.since)),
-                Text(blocking),
-                style=row.style,
+            cells.append(
+                (
+                    self._name(release),
+                    f"{row.state} {row.step}".strip(),
+                    f"{ready}/{len(row.objects)}" if row.objects else "",
+                    duration(self._monotonic() - row.since),
+                    next((f"{ref}: {why}" for ref, why in sorted(row.objects.items()) if why), ""),
+                )
             )
+        header, *lines = columns(cells, "  ", width=self._console.width)
+        table = Text(header, style="bold", no_wrap=True, overflow="ellipsis")
+        for (_, row), line in zip(rows, lines, strict=True):
+            table.append(f"\n{line}", style=row.style)
         return table

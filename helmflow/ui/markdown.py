@@ -10,7 +10,7 @@ from helmflow.core.ids import ReleaseId
 from helmflow.execute.report import Outcome, ReleaseReport, RunReport
 from helmflow.plan import risk
 from helmflow.plan.model import ActionKind, ChangeKind, Plan, ReleasePlan
-from helmflow.ui import diff_view
+from helmflow.ui import diff_view, plan_json
 from helmflow.ui.recording import Recorder, Track, critical_path
 from helmflow.ui.text import duration, namer, plural, sanitize
 from helmflow.ui.theme import Theme
@@ -218,15 +218,25 @@ def _foot(plan: Plan, changed: list[ReleasePlan]) -> str:
         for change in r.changes
     )
     notes = [f"cluster {escape(plan.cluster)}", f"{plural(masked, 'value')} masked"]
+    hidden = plan_json.ignored(plan)
+    if hidden:
+        said = ", ".join(f"{count} {escape(rule)}" for rule, count in hidden.items())
+        notes.append(f"{plural(sum(hidden.values()), 'field')} not shown: {said}")
     command = f"helmflow apply --environment {plan.environment}"
     return f"\n_{'; '.join(notes)}; to apply:_ `{command.replace('`', '')}`\n"
 
 
 def escape(text: str) -> str:
     """Text that no Markdown reader takes for anything but text: no links, mentions, HTML or table ends."""
-    return _ESCAPED.sub(r"\\\1", sanitize(text)).replace("\n", " ")
+    return _quiet(_ESCAPED.sub(r"\\\1", sanitize(text)).replace("\n", " "))
 
 
 def escape_html(text: str) -> str:
     """Text inside an HTML element."""
-    return sanitize(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\n", " ")
+    plain = sanitize(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\n", " ")
+    return _quiet(plain)
+
+
+def _quiet(text: str) -> str:
+    """Forges look for mentions in the rendered text, where no backslash is left: a blank without width parts them."""
+    return text.replace("@", "@\u200b")
