@@ -17,6 +17,7 @@ from helmflow.execute.report import Outcome, ReleaseReport, RunReport
 from helmflow.execute.schedule import Schedule, levels
 from helmflow.execute.steps import failed_revision, run_step
 from helmflow.helm.release.record import ReleaseStatus
+from helmflow.plan import removal
 from helmflow.plan.model import (
     Action,
     ActionKind,
@@ -194,6 +195,10 @@ def walked(plan: Plan) -> Mapping[ReleaseId, frozenset[ReleaseId]]:
                 continue  # a release that stays cannot wait for one that goes
             else:
                 found[release].add(need)
+    for definer, users in removal.users_first(plan.by_id(release) for release in gone).items():
+        for user in users:
+            if not _reaches(found, user, definer):
+                found[definer].add(user)
     # Among what may start, Helmfile's order: what goes first, dependents before what they need; then level by level.
     # A destroy turns the whole order round, equal levels too.
     level = levels({release.id: plan.needs.get(release.id, frozenset()) for release in plan.releases})
@@ -204,6 +209,19 @@ def walked(plan: Plan) -> Mapping[ReleaseId, frozenset[ReleaseId]]:
         names, key=lambda release: (0, -level[release]) if release in gone else (1, level[release])
     )
     return {release: frozenset(found[release]) for release in order}
+
+
+def _reaches(edges: Mapping[ReleaseId, set[ReleaseId]], start: ReleaseId, goal: ReleaseId) -> bool:
+    """Whether `start` waits for `goal`, directly or not: the other way round would be a circle."""
+    pending, seen = [start], {start}
+    while pending:
+        for other in edges[pending.pop()]:
+            if other == goal:
+                return True
+            if other not in seen:
+                seen.add(other)
+                pending.append(other)
+    return False
 
 
 def _uninstalls(plan: Plan, release: ReleasePlan) -> bool:

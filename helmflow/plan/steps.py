@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from helmflow.helm.release.record import HookPhase, ReleaseStatus, Revision
+from helmflow.plan import removal
 from helmflow.plan.model import (
     Action,
     ActionKind,
@@ -154,12 +155,22 @@ def _uninstall(parts: Parts) -> tuple[Step, ...]:
         )
     )
     found += _hooks(parts, HookEvent.PRE_DELETE)
-    gone = tuple(change for change in parts.changes if change.kind is ChangeKind.DELETE)
+    gone = [change for change in parts.changes if change.kind is ChangeKind.DELETE]
     kept = tuple(change.ref for change in parts.changes if change.kind is ChangeKind.KEEP)
-    if gone or kept:
+    customs, rest = removal.custom_first(gone)
+    if customs:
         found.append(
             DeleteObjects(
-                changes=gone,
+                changes=customs,
+                propagation=settings.propagation,
+                wait=settings.delete_wait or removal.held(customs),
+                timeout_s=settings.delete_timeout_s,
+            )
+        )
+    if rest or kept:
+        found.append(
+            DeleteObjects(
+                changes=rest,
                 kept=kept,
                 propagation=settings.propagation,
                 wait=settings.delete_wait,
@@ -222,10 +233,14 @@ def _objects(parts: Parts) -> list[Step]:
     applied = tuple(change for change in parts.changes if change.kind in APPLIED)
     if applied:
         found.append(ApplyObjects(changes=applied))
-    gone = tuple(change for change in parts.changes if change.kind is ChangeKind.DELETE)
+    gone = [change for change in parts.changes if change.kind is ChangeKind.DELETE]
     kept = tuple(change.ref for change in parts.changes if change.kind is ChangeKind.KEEP)
-    if gone or kept:
-        found.append(DeleteObjects(changes=gone, kept=kept, timeout_s=parts.settings.timeout_s))
+    customs, rest = removal.custom_first(gone)
+    if customs:
+        wait = removal.held(customs) and bool(rest)
+        found.append(DeleteObjects(changes=customs, wait=wait, timeout_s=parts.settings.timeout_s))
+    if rest or kept:
+        found.append(DeleteObjects(changes=rest, kept=kept, timeout_s=parts.settings.timeout_s))
     return found
 
 
