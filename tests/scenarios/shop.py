@@ -1,4 +1,4 @@
-"""A copy of the shop, its repository on a free port, a fresh embedded cluster, and the real command line."""
+"""A copy of the shop, its repository on a free port, a fresh embedded (or the real) cluster, and the real command line."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import pytest
 from helmflow.embedded.server import ApiServer
 from helmflow.embedded.transport import InProcessTransport
 from helmflow.kube.client import KubeClient
+from helmflow.kube.transport import Transport
 from helmflow.providers.charts import serve
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "environments"
@@ -36,6 +37,8 @@ class Shop:
     folder: Path
     home: Path
     environ: dict[str, str] = field(default_factory=dict)
+    context: str = "embedded"
+    transport: Callable[[], Transport] | None = None
 
     def command(self, *words: str) -> list[str]:
         """The command line of one run."""
@@ -63,13 +66,15 @@ class Shop:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=60 if self.transport is None else 180,
             check=False,
         )
         return Done(done.returncode, done.stdout, done.stderr)
 
     def cluster(self) -> KubeClient:
-        """The embedded cluster's content, as any client sees it."""
+        """The cluster's content, as any client sees it."""
+        if self.transport is not None:
+            return KubeClient(self.transport())
         server = ApiServer(self.home / "state" / "embedded" / "cluster.db")
         return KubeClient(InProcessTransport(server))
 
@@ -91,6 +96,11 @@ def repository_url() -> Iterator[str]:
 @pytest.fixture
 def shop(tmp_path: Path, repository_url: str) -> Shop:
     """A fresh copy with a fresh home."""
+    return make(tmp_path, repository_url)
+
+
+def make(tmp_path: Path, repository_url: str) -> Shop:
+    """A copy of the example whose charts come from `repository_url`."""
     folder = tmp_path / "shop"
     shutil.copytree(EXAMPLE, folder)
     home = tmp_path / "home"

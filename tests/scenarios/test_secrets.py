@@ -65,14 +65,15 @@ def vault(shop: Shop, tmp_path: Path) -> Shop:
         path = folder / "vault" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text.replace("PLAIN", PLAIN), encoding="utf-8")
-    (folder / "helmflow.yaml").write_text(STATE, encoding="utf-8")
+    state = STATE.replace("kubeContext: embedded", f"kubeContext: {shop.context}")
+    (folder / "helmflow.yaml").write_text(state, encoding="utf-8")
     (folder / "secrets.yaml").write_text(
         json.dumps(sops_file({"password": SOPS}, identity)), encoding="utf-8"
     )
     (folder / "token.txt").write_text(FILE, encoding="utf-8")
     (tmp_path / "tmp").mkdir()
     environ = {"SOPS_AGE_KEY": str(identity), "VAULT_TOKEN": ENV, "TMPDIR": str(tmp_path / "tmp")}
-    return Shop(folder, shop.home, environ)
+    return Shop(folder, shop.home, {**shop.environ, **environ}, shop.context, shop.transport)
 
 
 def forms(secret: str) -> set[bytes]:
