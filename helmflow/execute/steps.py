@@ -130,6 +130,11 @@ def _apply_crds(step: ApplyCrds, bench: Bench) -> None:
     client = bench.tools.client
     waiting = []
     for crd in step.crds:
+        if crd.kind is ChangeKind.UPDATE:
+            applied = applying.apply(client, crd.body, live=crd.live, force=True)
+            waiting.append((crd.ref, crd.body, applied.object))
+            bench.emit(ObjectApplied(release=bench.id, ref=crd.ref, operation="configured"))
+            continue
         try:
             seed = client.create(crd.body)
         except errors.AlreadyExists:

@@ -10,7 +10,8 @@ from helmflow.core.errors import Mistake
 from helmflow.core.events import ReleasePlanned
 from helmflow.core.ids import ObjectRef, ReleaseId
 from helmflow.execute.lease import Leases, holder_of, is_stale, leases
-from helmflow.flows import guard, identity, inventory, rendering
+from helmflow.flows import definitions, guard, identity, inventory, rendering
+from helmflow.flows.definitions import Definitions
 from helmflow.flows.options import RunOptions, TestOptions
 from helmflow.flows.prepare import Chosen, Preparation, Prepared
 from helmflow.flows.session import Cluster, Session
@@ -32,7 +33,7 @@ from helmflow.plan.model import (
     ReleasePlan,
     RunChartHooks,
 )
-from helmflow.plan.objects import Namespaced, Target, hook_target, known_scopes, sendable, targets
+from helmflow.plan.objects import Namespaced, Target, hook_target, known_scopes, targets
 from helmflow.plan.redact import Redactor
 from helmflow.plan.settings import Overrides, Settings, settle
 from helmflow.plan.steps import Parts, installs_again, steps
@@ -70,7 +71,7 @@ class _Draft:
     targets: tuple[Target, ...] = ()
     hook_changes: tuple[Change, ...] = ()
     namespace_exists: bool = True
-    crds: tuple[Change, ...] = ()
+    definitions: Definitions = field(default_factory=Definitions)
     live: Mapping[ObjectRef, Json] = field(default_factory=dict)
     seen: str = ""
     compared: Compared = field(default_factory=Compared)
@@ -586,23 +587,18 @@ def _check_namespaces(cluster: Cluster, drafts: list[_Draft]) -> None:
 
 
 def _check_crds(cluster: Cluster, drafts: list[_Draft]) -> None:
-    with_crds = [draft for draft in drafts if draft.rendered and draft.rendered.crds]
-    if not with_crds:
-        return
-    present = observe.crd_names(cluster.client)
-    for draft in with_crds:
-        assert draft.rendered is not None
-        draft.crds = tuple(
-            Change(
-                ref=crd.ref._replace(namespace=""),
-                kind=ChangeKind.CREATE,
-                after=crd.text,
-                body=sendable(crd.body, crd.ref._replace(namespace=""), None),
-                source=crd.source_path,
-            )
-            for crd in draft.rendered.crds
-            if crd.ref.name not in present
+    wanted = [
+        definitions.Wanted(
+            release=draft.owner,
+            crds=draft.rendered.crds if draft.rendered else (),
+            settings=draft.settings,
+            result=draft.definitions,
         )
+        for draft in drafts
+    ]
+    definitions.compare(cluster.client, wanted)
+    for draft in drafts:
+        draft.compared.refusal = draft.compared.refusal or draft.definitions.refusal
 
 
 def _read_live(cluster: Cluster, drafts: list[_Draft]) -> None:
@@ -646,7 +642,7 @@ def _release_plan(session: Session, draft: _Draft, redactor: Redactor) -> Releas
             error=Mistake(error.message, error.error_id, hint=error.hint),
         )
     changes = compared.changes if action.writes else ()
-    shown = (*draft.crds, *changes, *draft.hook_changes) if action.writes else ()
+    shown = (*draft.definitions.changes, *changes, *draft.hook_changes) if action.writes else ()
     doing, after = steps(action, _parts(draft, changes))
     version, app_version, digest = _versions(draft)
     plan = ReleasePlan(
@@ -663,7 +659,7 @@ def _release_plan(session: Session, draft: _Draft, redactor: Redactor) -> Releas
         stored=draft.revisions,
         notes=draft.rendered.notes if draft.rendered else "",
         settings=draft.settings,
-        warnings=draft.rendered.warnings if draft.rendered else (),
+        warnings=(*draft.definitions.warnings, *(draft.rendered.warnings if draft.rendered else ())),
         looked_up=draft.looked_up,
         seen=draft.seen,
         because=_because(draft),
@@ -732,6 +728,7 @@ def _decide(draft: _Draft) -> Action:
             difference=draft.difference,
             missing=compared.missing,
             drifted=compared.drifted,
+            definitions=draft.definitions.upgraded,
             adopted=compared.adopted,
             hold=draft.hold,
             holder=draft.holder,
@@ -748,7 +745,7 @@ def _parts(draft: _Draft, changes: tuple[Change, ...]) -> Parts:
         namespace=draft.owner.namespace,
         namespace_exists=draft.namespace_exists,
         changes=tuple(replace(change, before="", after="") for change in changes),
-        crds=draft.crds,
+        crds=tuple(replace(change, before="", after="") for change in draft.definitions.changes),
         hooks=_hook_runs(draft),
         revisions=draft.revisions,
         settings=draft.settings,

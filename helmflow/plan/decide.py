@@ -33,7 +33,8 @@ class Situation:
 
     `last` is the newest revision's status, None where nothing is stored. `deployed`: some revision was deployed
     once. `difference` says in a phrase what CHANGED means. `missing` and `drifted` count live objects that are
-    gone or were changed by others; `adopted` those that exist and belong to nobody yet.
+    gone or were changed by others; `adopted` those that exist and belong to nobody yet; `definitions` CRDs of the
+    chart that are kept up to date and changed.
     """
 
     wanted: bool
@@ -44,6 +45,7 @@ class Situation:
     missing: int = 0
     drifted: int = 0
     adopted: int = 0
+    definitions: int = 0
     hold: Hold = Hold.FREE
     holder: str = ""
     refusal: Mistake | None = None
@@ -102,6 +104,9 @@ def _deployed(situation: Situation) -> Action:
         return _act(ActionKind.UPGRADE, "changed", situation.difference or "content changed")
     if situation.missing or situation.drifted:
         return _act(ActionKind.UPGRADE, "drift", _drift(situation.missing, situation.drifted))
+    if situation.definitions:
+        count = situation.definitions
+        return _act(ActionKind.UPGRADE, "crds", f"{count} CRD{'s' * (count != 1)} of the chart changed")
     if situation.always_upgrade:
         return _act(ActionKind.UPGRADE, "always", "nothing changed, but every release is upgraded on request")
     if situation.content is Content.RANDOM:

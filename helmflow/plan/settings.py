@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Overrides:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """How one release is installed, upgraded and removed; nothing is left open."""
+    """How one release is installed, upgraded and removed; nothing is left open. `labels` None: the record keeps its own."""
 
     wait: bool = False
     wait_for_jobs: bool = False
@@ -48,10 +49,12 @@ class Settings:
     atomic: bool = False
     cleanup_on_fail: bool = False
     force: bool = False
+    reinstall: bool = False
     force_conflicts: bool = False
     history_max: int = DEFAULT_HISTORY_MAX
     create_namespace: bool = True
     skip_crds: bool = False
+    upgrade_crds: bool = False
     no_hooks: bool = False
     take_ownership: bool = False
     reuse_values: bool = False
@@ -63,6 +66,7 @@ class Settings:
     description: str = ""
     always_upgrade: bool = False
     refresh_random: bool = False
+    labels: Mapping[str, str] | None = None
 
 
 def settle(own: ReleaseOptions, over: Overrides) -> Settings:
@@ -70,6 +74,9 @@ def settle(own: ReleaseOptions, over: Overrides) -> Settings:
     timeout_s = over.timeout_s or (DEFAULT_TIMEOUT_S if own.timeout_s is None else float(own.timeout_s))
     cascade = over.cascade or own.cascade or "background"
     own_delete_timeout = None if own.delete_timeout_s is None else float(own.delete_timeout_s)
+    if own.track_mode == "kubedog":  # tracking is waiting
+        over = replace(over, wait=_first(over.wait, default=True), timeout_s=over.timeout_s or _tracking(own))
+        timeout_s = over.timeout_s or timeout_s
     return Settings(
         wait=_first(over.wait, own.wait, default=False),
         wait_for_jobs=_first(over.wait_for_jobs, own.wait_for_jobs, default=False),
@@ -77,10 +84,12 @@ def settle(own: ReleaseOptions, over: Overrides) -> Settings:
         atomic=_first(over.atomic, own.rollback_on_failure, own.atomic, default=False),
         cleanup_on_fail=_first(over.cleanup_on_fail, own.cleanup_on_fail, default=False),
         force=bool(own.force),
+        reinstall=own.update_strategy == "reinstallIfForbidden",
         force_conflicts=over.force_conflicts or bool(own.force_conflicts),
         history_max=_first(over.history_max, own.history_max, default=DEFAULT_HISTORY_MAX),
         create_namespace=_first(own.create_namespace, default=True),
-        skip_crds=over.skip_crds or bool(own.skip_crds),
+        skip_crds=over.skip_crds or bool(own.skip_crds) or own.crds == "skip",
+        upgrade_crds=own.crds == "upgrade",
         no_hooks=over.no_hooks,
         take_ownership=over.take_ownership or bool(own.take_ownership),
         reuse_values=bool(own.reuse_values),
@@ -93,6 +102,10 @@ def settle(own: ReleaseOptions, over: Overrides) -> Settings:
         always_upgrade=over.always_upgrade,
         refresh_random=over.refresh_random,
     )
+
+
+def _tracking(own: ReleaseOptions) -> float:
+    return float(own.track_timeout_s or 0)
 
 
 def _first(*said: Value | None, default: Value) -> Value:
