@@ -21,7 +21,7 @@ from helmflow.providers.state_ports import state_ports
 from helmflow.state import selection
 from helmflow.state.context import Trust
 from helmflow.state.load import LoadRequest, load_desired
-from helmflow.state.model import DesiredState, Presence, Release
+from helmflow.state.model import DesiredState, Presence, Release, Repository
 
 if TYPE_CHECKING:
     from helmflow.helm.chart.model import Chart
@@ -96,6 +96,7 @@ def request(session: Session, *, need_releases: bool = True) -> LoadRequest:
         cwd=state.cwd or Path.cwd(),
         env=dict(session.environ),
         stdin=_standard_input(state),
+        args=tuple(session.options.render.args.split()),
         trust=Trust.UNTRUSTED if state.untrusted else Trust.FULL,
         ports=state_ports(open_client=lambda context, _: session.cluster(context).client),
     )
@@ -277,7 +278,7 @@ class _Worker:
                 hint="run without --untrusted where the files come from people you trust",
             )
         try:
-            built = process.run(("kustomize", "build", str(folder)))
+            built = process.run((self._kustomize_command(), "build", str(folder)))
         except HelmflowError as cause:
             raise ConfigError(
                 f"{folder.name} is a kustomization: {cause.message}", error_id="chart.kustomize", hint=hint
@@ -287,6 +288,11 @@ class _Worker:
                 f"kustomize build {folder.name} failed: {built.stderr.strip()}", error_id="chart.kustomize"
             )
         return built.stdout.encode()
+
+    def _kustomize_command(self) -> str:
+        """The flag's, else the file's, else the one on PATH."""
+        named = (view.spec.get("kustomizeBinary") for view in self._desired.files)
+        return self._session.options.render.kustomize_binary or next(filter(None, named), "kustomize")
 
     def _prepare(self, release: Release) -> Prepared:
         from helmflow.state.values import layer
@@ -323,8 +329,23 @@ def fetcher(session: Session, desired: DesiredState) -> ChartFetcher:
     from helmflow.providers.charts.fetch import ChartFetcher
 
     given = session.options.render
-    refresh = not (given.skip_refresh or given.skip_deps)
-    return ChartFetcher(desired.repositories, offline=given.offline, refresh=refresh)
+    still = [one.options for one in desired.chosen]
+    settled = bool(still) and all(one.skip_refresh or one.skip_deps for one in still)
+    refresh = not (given.skip_refresh or given.skip_deps or settled)
+    offline = given.offline or session.options.state.untrusted
+    plain = any(one.options.plain_http for one in desired.chosen if one.chart.startswith("oci://"))
+    repositories = [_as_asked(one, desired) for one in desired.repositories]
+    return ChartFetcher(repositories, offline=offline, refresh=refresh, plain_http=plain)
+
+
+def _as_asked(repository: Repository, desired: DesiredState) -> Repository:
+    """The repository with what its releases say about transport: it is as insecure as one of them wants it."""
+    users = [one.options for one in desired.chosen if one.repository == repository]
+    return replace(
+        repository,
+        skip_tls_verify=repository.skip_tls_verify or any(one.insecure_skip_tls_verify for one in users),
+        plain_http=repository.plain_http or any(one.plain_http for one in users),
+    )
 
 
 def _extra_node(release: Release, extra: Mapping[str, str]) -> _ChartNode:

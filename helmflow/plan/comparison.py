@@ -326,7 +326,7 @@ def _refused(compared: Compared, subject: Subject, asked: _Pending, before: Targ
         if ownership.replaceable_alone(asked.body, asked.live):
             why = "a field that may not change does; its pods and claims stay"
             return Change(kind=ChangeKind.REPLACE, reason=why, orphans=True, **common)
-        if subject.settings.force:
+        if subject.settings.force or subject.settings.reinstall:
             return Change(kind=ChangeKind.REPLACE, reason="a field that may not change does", **common)
         hint = "set force: true on the release to delete and create it again"
         compared.refusal = compared.refusal or Mistake(answer.message, "release.immutable-field", hint=hint)

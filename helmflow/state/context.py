@@ -31,7 +31,7 @@ class Context:
     """Shared by everything that reads files during one load and, later, a release's values.
 
     `insecure_off` is HELMFILE_DISABLE_INSECURE_FEATURES: exec, readFile and friends and remote sources fail;
-    `functions_skipped` is HELMFILE_SKIP_INSECURE_TEMPLATE_FUNCTIONS: such functions give nothing.
+    `args` are flags for helm from the command line. `functions_skipped` is HELMFILE_SKIP_INSECURE_TEMPLATE_FUNCTIONS: such functions give nothing.
     """
 
     env: Mapping[str, str]
@@ -39,6 +39,7 @@ class Context:
     ports: Ports
     emit: Emit
     trust: Trust = Trust.FULL
+    args: tuple[str, ...] = ()
     secrets: SecretTexts = field(default_factory=SecretTexts)
     warnings: list[Mistake] = field(default_factory=list)
     texts: dict[Path, str] = field(default_factory=dict)

@@ -28,7 +28,7 @@ class LoadRequest:
     """What to load. `file`: "" searches the defaults, else a file, a directory, a URL, or "-" for standard input.
 
     Empty texts fall back on HELMFLOW_* and HELMFILE_* variables. `locked`: versions come from the lock file where
-    there is one (what resolves or ignores charts says False). `stdin` is the text for "-".
+    there is one (what resolves or ignores charts says False). `stdin` is the text for "-", `args` are flags for helm.
     """
 
     file: str = ""
@@ -46,6 +46,7 @@ class LoadRequest:
     cwd: Path = field(default_factory=Path.cwd)
     env: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     stdin: str | None = None
+    args: tuple[str, ...] = ()
     trust: Trust = Trust.FULL
     ports: Ports = field(default_factory=Ports)
 
@@ -102,6 +103,7 @@ def new_context(request: LoadRequest, emit: Emit) -> Context:
         ports=request.ports,
         emit=emit,
         trust=request.trust,
+        args=request.args,
     )
     context.insecure_off = context.variable("HELMFILE_DISABLE_INSECURE_FEATURES") == "true"
     context.functions_skipped = context.variable("HELMFILE_SKIP_INSECURE_TEMPLATE_FUNCTIONS") == "true"

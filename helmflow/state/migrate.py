@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
 
 from helmflow.core.errors import HelmflowError, Mistake
 from helmflow.core.ids import ReleaseId
-from helmflow.core.source import Span
 from helmflow.state.model import DesiredState, Release, StateFileView
 from helmflow.state.reading import span_of
-from helmflow.state.schema import NO_EFFECT
 from helmflow.state.values import layer
-
-_ARGUMENT_KEYS: Final = ("args", "diffArgs", "syncArgs", "templateArgs")
 
 
 def findings(desired: DesiredState) -> list[Mistake]:
@@ -21,7 +16,7 @@ def findings(desired: DesiredState) -> list[Mistake]:
 
     Every release's values are layered, so that unknown references, missing files and broken templates show too.
     """
-    found: list[Mistake] = []
+    found: list[Mistake] = list(desired.warnings)
     for view in desired.files:
         found += _file(view)
     for release in desired.releases:
@@ -31,13 +26,7 @@ def findings(desired: DesiredState) -> list[Mistake]:
 
 
 def _file(view: StateFileView) -> Iterator[Mistake]:
-    for key, reason in NO_EFFECT.without.items():
-        if key in view.spec and key not in ("filepath", "renderedvalues"):
-            yield Mistake(f"`{key}` has no effect: {reason}", "migrate.no-effect", view.loaded.span(key))
     defaults = view.spec.get("helmDefaults") or {}
-    for key in _ARGUMENT_KEYS:
-        if defaults.get(key):
-            yield _arguments(key, defaults[key], span_of(defaults, key))
     if defaults.get("trackMode") == "kubedog":
         yield Mistake(
             "`trackMode: kubedog` is helmflow's own waiting, which always shows progress", "migrate.tracking",
@@ -53,27 +42,7 @@ def _file(view: StateFileView) -> Iterator[Mistake]:
             )
 
 
-def _arguments(key: str, arguments: list[str], span: Span | None) -> Mistake:
-    shown = " ".join(arguments)
-    return Mistake(
-        f"`{key}: {shown}` are flags for the helm command: helmflow takes those that it has itself",
-        "migrate.arguments",
-        span,
-        "say it with a key of helmDefaults or the release where there is one",
-    )
-
-
 def _release(desired: DesiredState, release: Release) -> Iterator[Mistake]:
-    if release.spec.get("transformers"):
-        yield Mistake(
-            f"release {release.name!r} uses kustomize transformers", "migrate.transformers",
-            span_of(release.spec, "transformers"), "they need the kustomize command",
-        )  # fmt: skip
-    if release.force_go_getter:
-        yield Mistake(
-            f"release {release.name!r} forces go-getter for its chart", "migrate.go-getter",
-            span_of(release.spec, "forceGoGetter"),
-        )  # fmt: skip
     try:
         layer(desired, release)
     except HelmflowError as error:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
+from helmflow.state import arguments
+from helmflow.state.context import Context
 from helmflow.state.model import ReleaseOptions
+from helmflow.state.reading import span_of
 
 # Key of the file -> field of ReleaseOptions, for keys whose value is taken as it is.
 FIELDS: Final[Mapping[str, str]] = {
@@ -64,6 +68,7 @@ LISTS: Final[Mapping[str, str]] = {
     "templateArgs": "template_args",
 }
 _OR: Final = ("insecureSkipTLSVerify", "plainHttp")
+_ARGUMENTS: Final = ("args", "syncArgs", "diffArgs", "templateArgs")
 
 
 def own(spec: Mapping[str, Any]) -> ReleaseOptions:
@@ -73,10 +78,25 @@ def own(spec: Mapping[str, Any]) -> ReleaseOptions:
     return ReleaseOptions(**fields)
 
 
-def effective(release: Mapping[str, Any], defaults: Mapping[str, Any]) -> ReleaseOptions:
-    """The release's own options over helmDefaults; what allows insecure transport holds where either says so."""
+def effective(context: Context, release: Mapping[str, Any], defaults: Mapping[str, Any]) -> ReleaseOptions:
+    """The release's own options over helmDefaults, flags for helm over both.
+
+    What allows insecure transport holds where either says so. Flags that helmflow does not have are said once.
+    """
     merged = {**defaults, **{key: value for key, value in release.items() if key in FIELDS or key in LISTS}}
     for key in _OR:
         if defaults.get(key):
             merged[key] = True
-    return own(merged)
+    found = own(merged)
+    written = [*context.args, *found.args, *found.sync_args, *found.diff_args, *found.template_args]
+    if not written:
+        return found
+    given = arguments.parse(written)
+    for flag in given.unknown:
+        place = next((key for key in _ARGUMENTS if any(flag in entry for entry in merged.get(key) or ())), "")
+        span = span_of(release if place in release else defaults, place) if place else None
+        context.warn(
+            f"helm's flag {flag} is not one that helmflow has: it has no effect", "state.helm-flag", span,
+            "say it with a key of helmDefaults or the release where there is one",
+        )  # fmt: skip
+    return replace(found, **given.options)

@@ -10,7 +10,7 @@ from typing import Any
 from helmflow.core.errors import ConfigError, HelmflowError, Mistake
 from helmflow.core.ids import ReleaseId
 from helmflow.core.source import Span
-from helmflow.state import conditions, fixpoint, inherit, lockfile, options
+from helmflow.state import conditions, files, fixpoint, inherit, lockfile, no_effect, options
 from helmflow.state.context import Context
 from helmflow.state.model import (
     Environment,
@@ -53,6 +53,7 @@ class Resolved:
 def resolve(context: Context, loaded: Loaded, overrides: Overrides, file: int, *, locked: bool) -> Resolved:
     """The releases of a file, in the order they are written. Raises ConfigError with every mistake found."""
     spec = loaded.spec
+    no_effect.warn(context, spec)
     repositories = tuple(repository(one, loaded.base_dir) for one in spec.get("repositories", ()))
     lock_path = lockfile.path_of(loaded.path, spec.get("lockFilePath", ""), loaded.base_dir)
     resolver = _Resolver(
@@ -73,7 +74,6 @@ def resolve(context: Context, loaded: Loaded, overrides: Overrides, file: int, *
         raise mistakes[0][0]
     if mistakes:
         raise ConfigError.collect([mistake for _, found in mistakes for mistake in found])
-    env = loaded.env
     return Resolved(
         releases=tuple(releases),
         repositories=repositories,
@@ -221,6 +221,13 @@ class _Resolver:
                 hint="set `chart`",
             )
         self.override(spec)
+        if spec.get("forceGoGetter") and not files.is_remote(spec["chart"]):
+            raise ConfigError(
+                f"chart {spec['chart']!r} is no URL, which forceGoGetter asks for",
+                error_id="state.no-url",
+                span=span_of(written, "chart") or span,
+                hint="git::https://host/repository@path?ref=v1, or remove forceGoGetter",
+            )
         own_labels = dict(spec.get("labels") or {})
         spec["labels"] = {
             **own_labels,
@@ -296,7 +303,7 @@ class _Resolver:
             needs=self.needs(spec, context),
             repository=declared,
             sources=self.sources(spec),
-            options=options.effective(spec, defaults),
+            options=options.effective(self.context, spec, defaults),
             own_options=options.own(spec),
             patches=_patches(spec),
             local_hooks=local_hooks(spec.get("hooks", ())),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
@@ -396,22 +396,3 @@ MOVED: Final[Mapping[tuple[str, str], str]] = {
     ("releases", "tls"): "Helm 2's Tiller is gone: remove the key",
     ("helmDefaults", "missingFileHandler"): "it belongs to the top level, an environment or a release",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Effects:
-    """Which keys have no effect in helmflow, with the reason; `state.views` and the docs list them."""
-
-    without: Mapping[str, str] = field(default_factory=dict)
-
-
-NO_EFFECT: Final = Effects(
-    {
-        "helmBinary": "the chart engine is inside",
-        "waitRetries": "deprecated by Helmfile",
-        "helmStuckGrace": "there is no helm process to kill",
-        "chartPath": "output of build",
-        "filepath": "output of build",
-        "renderedvalues": "output of build",
-    }
-)

@@ -89,12 +89,12 @@ def test_migrate_lists_what_is_read_differently(shop: Shop) -> None:
     done = shop.run("migrate", "--verify", *DEV)
     assert (done.code, done.out) == (0, "helmflow reads these files as Helmfile does\n"), done.err
     (shop.folder / "old.yaml").write_text(
-        "helmDefaults:\n  args: [--debug]\nreleases:\n"
+        "helmDefaults:\n  args: [--kube-as-user=x]\nreleases:\n"
         "  - {name: web, namespace: apps, chart: ./charts/service, values: [missing.yaml]}\n"
     )
     done = shop.run("migrate", "--verify", "-f", "old.yaml")
     assert done.code == 1
-    assert "warning[migrate.arguments]" in done.out
+    assert "warning[state.helm-flag]" in done.out
     assert "warning[file.missing]" in done.out or "missing.yaml" in done.out
     assert "old.yaml:2" in done.out
 

@@ -72,6 +72,8 @@ class Planned:
     namespace: str
     options: Mapping[str, Any] = field(default_factory=dict, hash=False, compare=False)
     values: Mapping[str, Any] | None = field(default=None, hash=False, compare=False)
+    version: str = ""
+    context: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,16 @@ def recorded(folder: Path) -> list[Planned]:
         name = args[0] if args else ""
         if operation == "lint":
             name = ""
-        found.append(Planned(operation, name, one["opts"].get("--namespace", ""), one["opts"], merged))
+        found.append(
+            Planned(
+                operation,
+                name,
+                one["opts"].get("--namespace", ""),
+                one["opts"],
+                merged,
+                context=one["opts"].get("--kube-context", ""),
+            )
+        )
     return found
 
 
@@ -135,7 +146,11 @@ def journaled(path: Path) -> list[Planned]:
     for line in path.read_text(encoding="utf-8").splitlines():
         one = json.loads(line)
         name = "" if one["operation"] == "lint" else one["release"]
-        found.append(Planned(one["operation"], name, one["namespace"], one["options"], one["values"]))
+        found.append(
+            Planned(
+                one["operation"], name, one["namespace"], one["options"], one["values"], one["version"], one["context"],
+            )
+        )  # fmt: skip
     return found
 
 
@@ -299,12 +314,21 @@ CANNOT_RUN = {
 }
 
 
-def planner_cases() -> list[Path]:
-    """The folders of every recorded case that plans releases."""
+def suites() -> list[str]:
+    """The suites that have such cases; one name that says so where the data is absent."""
+    from tests import conformance
+
+    if not (conformance.ROOT / "helmfile").exists():
+        return ["absent"]
+    return list(dict.fromkeys(folder.parent.name for folder in planner_cases("*")))
+
+
+def planner_cases(suite: str) -> list[Path]:
+    """The folders of every recorded case of a suite that plans releases."""
     from tests import conformance
 
     found = []
-    for file in sorted(conformance.path("helmfile").glob("*/*/case.json")):
+    for file in sorted(conformance.path("helmfile").glob(f"{suite}/*/case.json")):
         words = json.loads(file.read_text(encoding="utf-8"))["argv"]
         if not set(words) & set(drive.COMMANDS) and set(words) & set(COMMANDS):
             found.append(file.parent)
@@ -426,8 +450,34 @@ def _options_differ(want: list[Planned], got: list[Planned]) -> str:
                 return f"{one.release}: history_max is {match.options['history_max']}"
             if str(one.options.get("--description", "")) != match.options["description"]:
                 return f"{one.release}: description is {match.options['description']!r}"
+            labels = ",".join(f"{k}={v}" for k, v in sorted((match.options.get("labels") or {}).items()))
+            if str(one.options.get("--labels", "")) != labels:
+                return f"{one.release}: labels are {labels!r}, not {one.options.get('--labels')}"
+            # Helm 4 knows a script as the plugin of its name.
+            renderer = (
+                Path(match.options.get("post_renderer", "")).stem,
+                *match.options.get("post_renderer_args", ()),
+            )
+            said = (one.options.get("--post-renderer", ""), one.options.get("--post-renderer-args"))
+            if tuple(filter(None, said)) != tuple(filter(None, renderer)):
+                return f"{one.release}: post-renderer is {renderer}, not {said}"
+            if one.options.get("--version", match.version) != match.version:
+                return f"{one.release}: version is {match.version!r}"
             if bool(one.options.get("--reset-values")) != bool(match.options.get("reset_values")):
                 return f"{one.release}: reset_values is {match.options.get('reset_values')}"
+        if one.operation == "delete":
+            waits = (bool(match.options["delete_wait"]), match.options["propagation"].lower())
+            if waits != (bool(one.options.get("--wait")), one.options.get("--cascade", "background")):
+                return f"{one.release}: deleted with {waits}"
+            seconds = str(one.options.get("--timeout", "")).removesuffix("s")
+            if seconds and float(seconds) != match.options["delete_timeout_s"]:
+                return f"{one.release}: deleted within {match.options['delete_timeout_s']} s"
+        if one.operation == "diff" and bool(one.options.get("--reuse-values")) is bool(
+            match.options.get("reset_values")
+        ):
+            return f"{one.release}: diff with reset_values {match.options.get('reset_values')}"
+        if match.context and one.context not in ("", match.context):
+            return f"{one.release}: context {match.context!r} instead of {one.context!r}"
         compared = one.operation in ("upgrade", "template", "diff") and "--set" not in one.options
         if compared and one.values and not _equal(one.values, match.values):
             return f"{one.operation} {one.release}: values {one.values}, got {match.values}"

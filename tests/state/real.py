@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,8 +38,12 @@ def started(env: Mapping[str, str], cwd: Path) -> Iterator[None]:
 
 
 def run(argv: Sequence[str], cwd: Path, env: Mapping[str, str]) -> Ran:
-    """Run one command line."""
-    out, error = io.StringIO(), io.StringIO()
-    with started(env, cwd), contextlib.redirect_stdout(out), contextlib.redirect_stderr(error):
-        code = run_cli(argv)
+    """Run one command line; its standard input is empty."""
+    out, error, before = io.StringIO(), io.StringIO(), sys.stdin
+    sys.stdin = io.StringIO()
+    try:
+        with started(env, cwd), contextlib.redirect_stdout(out), contextlib.redirect_stderr(error):
+            code = run_cli(argv)
+    finally:
+        sys.stdin = before
     return Ran(code, out.getvalue(), error.getvalue())

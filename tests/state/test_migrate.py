@@ -32,6 +32,6 @@ def test_every_difference_is_found(tmp_path: Path) -> None:
         },
     )
     assert found == [
-        "migrate.no-effect", "migrate.arguments", "migrate.tracking", "migrate.shadowed-context", "file.missing",
-        "migrate.transformers", "migrate.two-files", "migrate.need-across-files",
+        "state.no-effect", "state.helm-flag", "migrate.tracking", "migrate.shadowed-context", "file.missing",
+        "migrate.two-files", "migrate.need-across-files",
     ]  # fmt: skip

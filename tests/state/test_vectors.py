@@ -223,7 +223,8 @@ def _upgrade_options(row: Row) -> bool | None:
     if isinstance(row.get("want"), str) or not row.get("want") or row.get("syncOpts"):
         return None
     defaults = {**_spec(row["defaults"])}
-    effective = options.effective(_spec(row["release"]), defaults)
+    context = new_context(LoadRequest(), lambda event: None)
+    effective = options.effective(context, _spec(row["release"]), defaults)
     flags = {
         "--verify": effective.verify, "--enable-dns": effective.enable_dns, "--recreate-pods": effective.recreate_pods,
         "--wait": effective.wait, "--wait-for-jobs": effective.wait_for_jobs, "--devel": effective.devel,
