@@ -252,7 +252,7 @@ def test_jenkins(repository: Repository, forge: Forge) -> None:
 
 
 def test_a_full_page_of_comments_is_turned(repository: Repository, forge: Forge) -> None:
-    forge.comments = {number: "talk" for number in range(1, 251)}
+    forge.comments = dict.fromkeys(range(1, 251), "talk")
     (repository.folder / "plan.md").write_text("<!-- helmflow plan production -->\nhello\n")
     environ = {"GITHUB_API_URL": forge.url, "GITHUB_REPOSITORY": "o/n", "PR_NUMBER": "7", "GITHUB_TOKEN": "x"}
     for said in ("commented", "updated the comment"):
