@@ -9,10 +9,10 @@ from helmflow.core.errors import TemplateError
 from helmflow.gotemplate import builtins, rules, runtime
 from helmflow.gotemplate.functions import Function, FunctionError, Late
 from helmflow.gotemplate.gotypes import NilMap
-from helmflow.gotemplate.printf import TOO_LONG, bounded, format_value, joined, sprintf
+from helmflow.gotemplate.printf import TOO_LONG, bounded, format_value, sprintf
 from helmflow.gotemplate.rules import Refused
 from helmflow.gotemplate.runtime import Fault
-from helmflow.gotemplate.values import INVALID, equal
+from helmflow.gotemplate.values import INVALID, KINDS, TYPES, equal, kind_of, type_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -138,18 +138,22 @@ _HELPERS: Final[dict[str, Any]] = {
     "bounded": bounded,
     "checked": rules.checked,
     "differ": _differ,
+    "digits": int.__repr__,
     "elements": runtime.elements,
     "equal": equal,
     "find": _find,
     "format_value": format_value,
     "invoke": _invoke,
-    "joined": joined,
+    "kind_of": kind_of,
+    "kinds": KINDS,
     "length": builtins.LEN.call,
     "length_of_pipe": _length_of_pipe,
     "pairs": runtime.pairs,
     "refuse": _refuse,
     "shown": runtime.shown,
     "sprintf": sprintf,
+    "type_of": type_of,
+    "types": TYPES,
     "template": _template,
     "too_long": _too_long,
 }

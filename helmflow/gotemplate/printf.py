@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from helmflow.core.limits import MAX_TEMPLATE_TEXT_BYTES
 from helmflow.gotemplate.functions import FunctionError
-from helmflow.gotemplate.gotypes import GoError, GoObject
+from helmflow.gotemplate.gotypes import GoError, GoObject, Int64
 from helmflow.gotemplate.strconv import (
     can_backquote,
     format_float,
@@ -39,16 +39,29 @@ def format_value(value: Any) -> str:
     if kind is str:
         return value  # type: ignore[no-any-return]
     if kind is float:
-        return shortest_float(value)
-    if kind is int:
-        return int.__repr__(value)
+        return _floats.get(value) or _float_text(value)
     if kind is bool:
         return "true" if value else "false"
+    if kind is int or kind is Int64:
+        return int.__repr__(value)
     if value is None:
         return _NIL
     printer = _Printer()
     printer.print_value(value, "v", 0)
     return "".join(printer.out)
+
+
+_floats: dict[float, str] = {}  # texts of the numbers that were printed
+_MAX_FLOATS = 10_000
+
+
+def _float_text(value: float) -> str:
+    text = shortest_float(value)
+    if value:  # 0 and -0 are one key
+        if len(_floats) >= _MAX_FLOATS:
+            _floats.clear()
+        _floats[value] = text
+    return text
 
 
 def sprint(*values: Any) -> str:

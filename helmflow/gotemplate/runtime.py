@@ -227,6 +227,9 @@ def check_argument(value: Any, function: Function, position: int, knowledge: str
 
 def shown(value: Any) -> str:
     """What an action prints: %v, and `<no value>` for nil."""
+    kind = type(value)
+    if kind is float or kind is bool or kind is int:
+        return format_value(value)
     if value is None or value is INVALID:
         return NO_VALUE
     if isinstance(value, GoObject) and "String" in value.go_pointer_methods:
@@ -236,12 +239,14 @@ def shown(value: Any) -> str:
 
 def pairs(value: Any, budget: Budget, variables: int) -> Iterable[tuple[Any, Any]]:
     """What `range` visits: keys or indexes with elements. Raises Refused with Go's text."""
+    if isinstance(value, dict):
+        if not value:
+            return ()
+        budget.spend(len(value) + 1)
+        return _sorted_items(value)
     if isinstance(value, list):
         budget.spend(len(value) + 1)
         return enumerate(value)
-    if isinstance(value, dict):
-        budget.spend(len(value) + 1)
-        return [(key, value[key]) for key in sorted_keys(value)]
     if value is None or value is INVALID:
         return ()
     if isinstance(value, bytes):
@@ -254,14 +259,26 @@ def pairs(value: Any, budget: Budget, variables: int) -> Iterable[tuple[Any, Any
     raise Refused(f"range can't iterate over {format_value(value)}")
 
 
+def _sorted_items(mapping: dict[Any, Any]) -> list[tuple[Any, Any]]:
+    """Entries in the order of their keys; no two keys are equal, so that values are not compared."""
+    if len(mapping) == 1:
+        return [*mapping.items()]
+    try:
+        return sorted(mapping.items())
+    except TypeError:
+        return [(key, mapping[key]) for key in sorted_keys(mapping)]
+
+
 def elements(value: Any, budget: Budget) -> Iterable[Any]:
     """What `range` visits where nobody asks for keys. Raises Refused with Go's text."""
     if isinstance(value, list):
         budget.spend(len(value) + 1)
         return value
     if isinstance(value, dict):
+        if not value:
+            return ()
         budget.spend(len(value) + 1)
-        return [value[key] for key in sorted_keys(value)]
+        return [element for _, element in _sorted_items(value)]
     return (element for _, element in pairs(value, budget, 1))
 
 

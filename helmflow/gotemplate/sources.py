@@ -167,7 +167,7 @@ class _Generator:
         self.slots = 0
         self.base = 0
         self.loops = 0
-        self.loops_seen = ""
+        self.loops_seen = False
         self.varying = ""
         self.containers: dict[str, str] = {}
         self.tracked: set[int] = set()
@@ -188,9 +188,8 @@ class _Generator:
         ):
             head += [*self.lines[:-1], "  return (" + last[4:]]
         else:
-            join = "  return joined(o)" if self.loops_seen else "  return ''.join(o)"
             count = ["  n = 0"] if self.loops_seen else []
-            head += ["  o = []", "  w = o.append", *count, *self.lines, join]
+            head += ["  o = []", "  w = o.append", *count, *self.lines, "  return ''.join(o)"]
         head += [" except FAILURES as e:", "  raise R.blame(e, P)"]
         source = "\n".join(head)
         out = []
@@ -275,6 +274,10 @@ class _Generator:
         source, knowledge = self.pipe(pipe)
         if knowledge == "string":
             return source
+        if knowledge == "bool":
+            return f"('true' if {source} else 'false')"
+        if knowledge in ("int", "int64"):
+            return f"digits({source})"
         name = self._temporary()
         return f"({name} if type({name} := {source}) is str else shown({name}))"
 
@@ -363,7 +366,7 @@ class _Generator:
             self._emit(indent + " ", f"{entered} = False")
         self.dot = (element, INTERFACE)
         self.loops += 1
-        self.loops_seen = "yes"
+        self.loops_seen = True
         self._emit(indent + " ", f"if n > {MAX_TEMPLATE_TEXT_BYTES}: too_long()")
         self._body(item.body, indent + " ")
         self.loops -= 1
@@ -750,6 +753,20 @@ def _make_contains(_generator: _Generator, operands: list[Known]) -> Known | Non
     return (f"({part} in ({text}))", "bool") if _simple(part) else None
 
 
+def _make_name_test(names: str, name_of: str) -> Callable[[_Generator, list[Known]], Known | None]:
+    """The usual types have their names in a table."""
+
+    def make(generator: _Generator, operands: list[Known]) -> Known | None:
+        (name, _), (value, _) = operands
+        if not _simple(name):
+            return None
+        tested = generator._temporary()
+        named = f"({names}.get(type({tested} := {value})) or {name_of}({tested}))"
+        return f"({named} == {name})", "bool"
+
+    return make
+
+
 def _make_trunc(generator: _Generator, operands: list[Known]) -> Known | None:
     count, text = operands[0][0], operands[1][0]
     if not count.isdecimal():
@@ -764,12 +781,14 @@ _SHORTCUTS: Final[dict[str, tuple[tuple[tuple[str, ...], bool], Shortcut]]] = {
     "empty": ((("any",), False), _make_empty),
     "hasKey": ((("map[string]any", "string"), False), _make_has_key),
     "indent": ((("int", "string"), False), _make_indent("")),
+    "kindIs": ((("string", "any"), False), _make_name_test("kinds", "kind_of")),
     "list": ((("any",), True), _make_list),
     "nindent": ((("int", "string"), False), _make_indent("newline")),
     "contains": ((("string", "string"), False), _make_contains),
     "trimPrefix": ((("string", "string"), False), _make_method("removeprefix")),
     "trimSuffix": ((("string", "string"), False), _make_method("removesuffix")),
     "trunc": ((("int", "string"), False), _make_trunc),
+    "typeIs": ((("string", "any"), False), _make_name_test("types", "type_of")),
 }
 
 _VERB: Final = pattern(r"(?s)%(.)")

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any, Final
 
-_TYPES: Final[dict[type, str]] = {
+TYPES: Final[dict[type, str]] = {
     type(None): "<nil>",
     bool: "bool",
     str: "string",
@@ -20,7 +20,7 @@ _TYPES: Final[dict[type, str]] = {
     list: "[]interface {}",
     dict: "map[string]interface {}",
 }
-_KINDS: Final[dict[type, str]] = {
+KINDS: Final[dict[type, str]] = {
     type(None): "invalid",
     bool: "bool",
     str: "string",
@@ -64,13 +64,13 @@ INVALID: Final = _Invalid()  # an invalid value, where None would mean a nil int
 
 def type_of(value: Any) -> str:
     """Go's %T: "string", "float64", "map[string]interface {}", "<nil>", a named type's name."""
-    known = _TYPES.get(type(value))
+    known = TYPES.get(type(value))
     if known is not None:
         return known
     named = getattr(value, "go_type", None)
     if named is not None:
         return str(named)
-    for base, name in _TYPES.items():
+    for base, name in TYPES.items():
         if isinstance(value, base):
             return name
     return "func" if callable(value) else type(value).__name__
@@ -78,7 +78,7 @@ def type_of(value: Any) -> str:
 
 def kind_of(value: Any) -> str:
     """reflect.Kind's name: "string", "int64", "slice", "map", "struct", "ptr", ...; "invalid" for nil."""
-    known = _KINDS.get(type(value))
+    known = KINDS.get(type(value))
     return known if known is not None else _kind_of_class(type(value))
 
 
@@ -89,7 +89,7 @@ def _kind_of_class(cls: type) -> str:
     kind = getattr(cls, "go_kind", "struct")
     if kind != "struct":
         return str(kind)
-    for base, name in _KINDS.items():
+    for base, name in KINDS.items():
         if issubclass(cls, base):
             return name
     return "ptr" if named.startswith("*") else "struct"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from helmflow.core import shared
 from helmflow.gotemplate.functions import Function, FunctionError, function, table
 from helmflow.gotemplate.gotypes import GoObject, NilMap, StringMap, StringSlice
 from helmflow.gotemplate.values import type_of
@@ -39,13 +40,18 @@ def get(mapping: Dict, key: str) -> Any:
 def set_key(mapping: Dict, key: str, value: Any) -> Dict:
     if type(mapping) is NilMap:
         raise FunctionError("assignment to entry in nil map")
+    if id(mapping) in shared.NOTES:
+        raise shared.Changed
     mapping[key] = value
     return mapping
 
 
 @function("unset", "map[string]any", "string", returns="map[string]any")
 def unset(mapping: Dict, key: str) -> Dict:
-    mapping.pop(key, None)
+    if key in mapping:
+        if id(mapping) in shared.NOTES:
+            raise shared.Changed
+        del mapping[key]
     return mapping
 
 
@@ -209,6 +215,8 @@ def _compare_objects(found: GoObject, value: Any) -> None:
 
 
 def _put(target: Dict, key: str, value: Any) -> None:
+    if id(target) in shared.NOTES:
+        raise shared.Changed
     if type(target) is StringMap and type(value) is not str:
         raise FunctionError(
             "reflect.Value.SetMapIndex: value of type interface {} is not assignable to type string"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import marshal
 from _blake2 import blake2b
 
-from helmflow.core import lazy
+from helmflow.core import lazy, shared
 from helmflow.core.errors import ChartError, ConfigError, Mistake
 from helmflow.core.lazy import cached_property
 from helmflow.core.limits import MAX_TEMPLATE_OUTPUT_BYTES
@@ -195,7 +195,7 @@ def prepare(chart: Chart, values: dict[str, Any], options: RenderOptions) -> Pre
         check_installable(chart)
     warn = _collector(warnings, chart)
     processed, own = dependencies.process(chart, values, warn=warn, behaviour=rules)
-    merged = coalesce.coalesce(processed, own, warn=warn, behaviour=rules)
+    merged = coalesce.read_only(processed, own, warn=warn, behaviour=rules)
     if not options.skip_schema_validation:
         validate(processed, merged, chart.memo.setdefault(SCHEMAS_PASSED, set()))
     return Prepared(processed, merged, tuple(warnings))
@@ -206,12 +206,20 @@ def render_files(
 ) -> dict[str, str]:
     """Every template's output by its path, NOTES.txt included; `values` are coalesced ones. Raises TemplateError."""
     run = run or _run(options)
+    try:
+        return _executed(chart, values, options, run)
+    except shared.Changed:
+        coalesce.keep_apart(chart)
+        return _executed(chart, shared.private(values), options, run)
+
+
+def _executed(chart: Chart, values: dict[str, Any], options: RenderOptions, run: Run) -> dict[str, str]:
     layout = _layout(chart)
     templates = run.templates = _template_set(chart, layout, run, options)
     release = context.Release(options.release_name, options.namespace, options.revision, options.is_upgrade)
-    shared = {"Release": release.as_map(), "Capabilities": context.capabilities_object(options.capabilities)}
+    common = {"Release": release.as_map(), "Capabilities": context.capabilities_object(options.capabilities)}
     dots: dict[str, dict[str, Any]] = {}
-    _dot(chart, values, "", shared, dots)
+    _dot(chart, values, "", common, dots)
     files: dict[str, str] = {}
     size = 0
     for path, base_path, owner in layout.executed:
@@ -392,19 +400,19 @@ def _template_set(chart: Chart, layout: _Layout, run: Run, options: RenderOption
 
 
 def _dot(
-    chart: Chart, values: dict[str, Any], prefix: str, shared: dict[str, Any], dots: dict[str, dict[str, Any]]
+    chart: Chart, values: dict[str, Any], prefix: str, common: dict[str, Any], dots: dict[str, dict[str, Any]]
 ) -> dict[str, Any]:
     """The dot of a chart's templates; those of its subcharts are added to `dots` by full path, and its own."""
     path = f"{prefix}/charts/{chart.name}" if prefix else chart.name
     subcharts = {
-        sub.name: _dot(sub, _part(values, sub.name), path, shared, dots) for sub in chart.dependencies
+        sub.name: _dot(sub, _part(values, sub.name), path, common, dots) for sub in chart.dependencies
     }
     dot = dots[path] = coalesce.Values(
         Chart=context.chart_map(chart, root=not prefix),
         Files=_files(chart),
         Values=values,
         Subcharts=subcharts,
-        **shared,
+        **common,
     )
     return dot
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import marshal
 from types import MappingProxyType
 
-from helmflow.core import go_json, yaml_dialect
+from helmflow.core import go_json, shared, yaml_dialect
 from helmflow.core.lazy import cache
 from helmflow.core.limits import KIB, MAX_INCLUDE_DEPTH, MAX_TPL_DEPTH
 from helmflow.core.records import replace
@@ -206,6 +206,10 @@ def _no_host(_: str) -> str:
 @function("toYaml", "any", returns="string")
 def to_yaml(value: Any) -> str:
     """YAML without its last newline, "" for what has none."""
+    return _kept(value, "yaml", _yaml)
+
+
+def _yaml(value: Any) -> str:
     try:
         return yaml_dialect.dump(value).removesuffix("\n")
     except ValueError:
@@ -254,6 +258,21 @@ def from_yaml_array(text: str) -> list[Any]:
 @function("toJson", "any", returns="string")
 def to_json(value: Any) -> str:
     """JSON, "" for what has none."""
+    return _kept(value, "json", _json)
+
+
+def _kept(value: Any, name: str, write: Callable[[Any], str]) -> str:
+    """The text of a value; that of a part of a shared tree is written once."""
+    notes = shared.NOTES.get(id(value))
+    if notes is None:
+        return write(value)
+    text: str | None = notes.get(name)
+    if text is None:
+        text = notes[name] = write(value)
+    return text
+
+
+def _json(value: Any) -> str:
     try:
         return go_json.dumps(value)
     except ValueError:

@@ -6,6 +6,7 @@ import marshal
 
 from helmflow.core import yaml_dialect
 from helmflow.core.errors import ChartError
+from helmflow.core.shared import SharedTree
 from helmflow.gotemplate.functions import Function, FunctionError, table
 from helmflow.gotemplate.gotypes import GoObject, NamedMap
 from helmflow.helm.chart.behaviour import HELM_3, HELM_4, Behaviour
@@ -51,6 +52,21 @@ def coalesce(chart: Chart, user: Tree, *, warn: Warn | None = None, behaviour: B
     return run.over_known_defaults(chart, user)
 
 
+def read_only(chart: Chart, user: Tree, *, warn: Warn | None = None, behaviour: Behaviour = HELM_4) -> Tree:
+    """The same, but from the chart's second render on it may share with others what `user` leaves as it is.
+
+    Templates that are about to change what is shared meet `shared.Changed`: `keep_apart` is then called for the chart.
+    """
+    run = _Coalescing(warn or _ignore, keep_nulls=False, behaviour=behaviour)
+    known = run.over_shared_defaults(chart, user)
+    return coalesce(chart, user, warn=warn, behaviour=behaviour) if known is None else known
+
+
+def keep_apart(chart: Chart) -> None:
+    """The chart's templates change their values: each render gets a copy from now on."""
+    chart.memo[_APART] = True
+
+
 def merge(chart: Chart, user: Tree, *, warn: Warn | None = None, behaviour: Behaviour = HELM_4) -> Tree:
     """As `coalesce`, but every null stays: what import-values work on. Raises ChartError."""
     return _Coalescing(warn or _ignore, keep_nulls=True, behaviour=behaviour).top(chart, user)
@@ -83,14 +99,20 @@ def copied(value: Any) -> Any:
     return value
 
 
-def without_nulls(table: Tree) -> Tree:
-    """The same map, changed in place: null entries of it and of maps in it are gone."""
-    for key in [key for key, value in table.items() if value is None]:
-        del table[key]
-    for value in table.values():
-        if isinstance(value, dict):
-            without_nulls(value)
-    return table
+def _cleaned(table: Tree) -> Tree:
+    """The map without nulls, itself where it has none."""
+    changed: Tree = {}
+    nulls = False
+    for key, value in table.items():
+        if value is None:
+            nulls = True
+        elif isinstance(value, dict):
+            clean = _cleaned(value)
+            if clean is not value:
+                changed[key] = clean
+    if not nulls and not changed:
+        return table
+    return {key: changed.get(key, value) for key, value in table.items() if value is not None}
 
 
 def _ignore(_: str) -> None:
@@ -133,6 +155,29 @@ class _Coalescing:
         for name, sub in subcharts.items():
             if name in user:
                 self._subchart(sub, own, chart.name)
+        return own
+
+    def over_shared_defaults(self, chart: Chart, user: Tree) -> Tree | None:
+        """The same on trees that renders share, None where they do not: at the chart's first render, where templates
+        change values, and where `user` reaches into subcharts."""
+        memo = chart.memo
+        if _APART in memo or GLOBAL in user or any(sub.name in user for sub in chart.dependencies):
+            return None
+        trees = memo.get(("shared", self._cleans))
+        if trees is None:
+            first = ("shared", self._cleans) not in memo
+            try:
+                trees = None if first else (SharedTree(self._known(chart)), SharedTree(chart.own_values()))
+            except ChartError:
+                return None
+            memo["shared", self._cleans] = trees
+            if first:
+                return None
+        alone, defaults = trees[0].value, trees[1].value
+        own = self._type(alone)
+        for key, value in user.items():
+            own[key] = copied(value)
+        self._complete(own, {key: defaults[key] for key in user if key in defaults}, (), chart.name)
         return own
 
     def _known(self, chart: Chart) -> Tree:
@@ -183,7 +228,7 @@ class _Coalescing:
                     if default is None:
                         continue
                     if isinstance(default, dict):
-                        without_nulls(default)
+                        default = _cleaned(default)
                 own[key] = default
                 continue
             value = own[key]
@@ -208,7 +253,7 @@ class _Coalescing:
                     if below is None:
                         continue
                     if isinstance(below, dict):
-                        without_nulls(below)
+                        below = _cleaned(below)
                 over[key] = below
                 continue
             value = over[key]
@@ -251,6 +296,7 @@ class _Coalescing:
 
 
 _NOTHING = object()
+_APART = "values-apart"
 
 
 def _names_global(value: Any) -> bool:

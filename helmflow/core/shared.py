@@ -1,0 +1,57 @@
+"""Trees of data that many readers have at once: nobody may change them, and what one worked out of a part is kept."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Final
+
+# By the identity of each map and list of a living tree: what readers worked out of it, by a name of their own.
+NOTES: Final[dict[int, dict[Any, Any]]] = {}
+
+
+class Changed(Exception):
+    """Somebody was about to change a shared tree: who gave it out must give out a copy instead."""
+
+
+class SharedTree:
+    """A tree as long as it is shared. Its maps and lists belong to no other shared tree."""
+
+    __slots__ = ("_parts", "value")
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+        self._parts: list[int] = []
+        self._share(value)
+
+    def _share(self, value: Any) -> None:
+        if id(value) in NOTES:
+            return
+        NOTES[id(value)] = {}
+        self._parts.append(id(value))
+        for item in value.values() if isinstance(value, dict) else value:
+            if isinstance(item, dict | list):
+                self._share(item)
+
+    def __del__(self, notes: dict[int, dict[Any, Any]] = NOTES) -> None:
+        for part in self._parts:
+            notes.pop(part, None)
+
+
+def private(value: Any) -> Any:
+    """A copy that its reader may change; what is one map in the tree is one in the copy."""
+    return _copy(value, {})
+
+
+def _copy(value: Any, made: dict[int, Any]) -> Any:
+    if not isinstance(value, dict | list):
+        return value
+    known = made.get(id(value))
+    if known is not None:
+        return known
+    copy = made[id(value)] = type(value)()
+    if isinstance(value, dict):
+        copy.update((key, _copy(item, made)) for key, item in value.items())
+    else:
+        copy.extend(_copy(item, made) for item in value)
+    return copy
