@@ -62,13 +62,13 @@ def lint(given: SimpleNamespace) -> int:
             error_id="cli.bad-profile",
             hint=lint_practices.PROFILE,
         )
-    values = chart_flags.values(given)
+    values, capabilities = chart_flags.values(given), _capabilities(given)
     paths = [Path(one) for one in given.charts]
     if given.with_subcharts:
         paths += [inside for path in list(paths) for inside in _subcharts(path)]
     failed = noteworthy = 0
     for path in paths:
-        found = _Result(given, path, values)
+        found = _Result(given, path, values, capabilities)
         noteworthy += found.is_noteworthy
         failed += found.is_failed
         if given.quiet and not found.is_noteworthy:
@@ -88,7 +88,13 @@ def lint(given: SimpleNamespace) -> int:
 class _Result:
     """What was found in one chart."""
 
-    def __init__(self, given: SimpleNamespace, path: Path, values: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        given: SimpleNamespace,
+        path: Path,
+        values: dict[str, Any],
+        capabilities: Capabilities | None,
+    ) -> None:
         from helmflow.helm.chart import lint as rules
         from helmflow.helm.chart import lint_hints, lint_practices
 
@@ -100,7 +106,7 @@ class _Result:
                 path,
                 values,
                 namespace=given.namespace or "default",
-                capabilities=_capabilities(given),
+                capabilities=capabilities,
                 skip_schema_validation=given.skip_schema_validation,
             )
             if given.profile:
@@ -108,8 +114,6 @@ class _Result:
             if given.since:
                 self.messages += _since(path, given.since)
         except ChartError as error:
-            if error.error_id == "process.not-found":
-                raise
             self.problem = str(error)
         self.hints = tuple(_inside(path, lambda folder: tuple(lint_hints.hints(folder))))
         self.failures = rules.failures(self.messages, strict=given.strict)
@@ -163,18 +167,26 @@ def _capabilities(given: SimpleNamespace) -> Capabilities | None:
 
     try:
         return Capabilities().with_kube_version(given.kube_version)
-    except ValueError as cause:
+    except (ChartError, ValueError) as cause:
         raise ConfigError(
             f"invalid kube version '{given.kube_version}': {cause}", error_id="cli.bad-kube-version"
         ) from cause
 
 
 def _subcharts(path: Path) -> Iterator[Path]:
-    """Chart folders and archives at any depth of charts/, in the order of a walk."""
-    for folder, names, files in os.walk(path / "charts"):
-        names.sort()
-        for name in sorted(files):
-            if name == "Chart.yaml":
-                yield Path(folder)
-            elif name.endswith((".tgz", ".tar.gz")):
-                yield Path(folder, name)
+    """Chart folders and archives at any depth of charts/, in the order of Go's walk: every folder's entries by name."""
+    yield from _charts_below(path / "charts")
+
+
+def _charts_below(folder: Path) -> Iterator[Path]:
+    try:
+        entries = sorted(folder.iterdir(), key=lambda entry: entry.name)
+    except OSError:
+        return
+    for entry in entries:
+        if entry.is_dir() and not entry.is_symlink():
+            yield from _charts_below(entry)
+        elif entry.name == "Chart.yaml":
+            yield folder
+        elif entry.name.endswith((".tgz", ".tar.gz")):
+            yield entry

@@ -86,8 +86,12 @@ def _lint(
     capabilities: Capabilities | None,
     skip_schema: object,
 ) -> tuple[Message, ...]:
-    if not os.path.exists(os.path.join(directory, "Chart.yaml")):
-        raise ChartError("no chart found for linting (missing Chart.yaml)", error_id="chart.lint-no-chart")
+    path = os.path.join(directory, "Chart.yaml")
+    if not os.path.exists(path):
+        raise ChartError(
+            f"unable to check Chart.yaml file in chart: stat {path}: no such file or directory",
+            error_id="chart.lint-no-chart",
+        )
     from helmflow.helm.chart import lint_templates
 
     linter = Linter(os.path.abspath(directory))

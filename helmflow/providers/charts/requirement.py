@@ -44,6 +44,7 @@ def require_signed(
             raise ChartError(
                 f"{name} has to be signed with cosign, which signs charts in registries only",
                 error_id="cosign.unsigned",
+                hint="take it from oci://, or ask for a provenance file with verify: true",
             )
         cosign.verify(fetched.digest, source.signatures(fetched), cosign.load_key(Path(cosign_key)), name)
     if keyring:
