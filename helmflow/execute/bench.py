@@ -62,7 +62,10 @@ class Tools:
 
 @dataclass(slots=True, kw_only=True)
 class Bench:
-    """One release's work. `revision` is what is stored of this run so far; `applied` the objects written by it."""
+    """One release's work. `revision` is what is stored of this run so far; `applied` the objects written by it.
+
+    `definitions` counts the steps that bring definitions and are not done; after the last, `established` is called.
+    """
 
     plan: ReleasePlan
     tools: Tools
@@ -75,6 +78,8 @@ class Bench:
     tests: list[TestResult] = field(default_factory=list)
     logs: dict[str, list[str]] = field(default_factory=dict)
     ran_crds: bool = False
+    definitions: int = 0
+    established: Callable[[], None] = lambda: None
     failed_step: str = ""
 
     @property

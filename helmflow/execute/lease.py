@@ -114,9 +114,7 @@ def leases(client: KubeClient) -> Leases:
             for lease, name in zip(found, names, strict=True)
             if name.startswith(PREFIX)
         },
-        tuple(
-            lease for lease, name in zip(found, names, strict=True) if name.startswith(ENVIRONMENT_PREFIX)
-        ),
+        tuple(lease for lease, name in zip(found, names, strict=True) if name.startswith(ENVIRONMENT_PREFIX)),
     )
 
 

@@ -32,6 +32,13 @@ class Skipped(Generic[Node]):
 
 
 @dataclass(frozen=True, slots=True)
+class Reached(Generic[Node]):
+    """What a worker emits once its node is as far as those need it that do not wait for its end."""
+
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
 class Work(Generic[Node, Result]):
     """What is done for a node and how its result is judged.
 
@@ -98,6 +105,9 @@ def run_all(
                 continue
             message = inbox.get()
             if message is _WAKE:
+                continue
+            if isinstance(message, Reached):
+                schedule.reached(message.node)
                 continue
             if not isinstance(message, _End):
                 _deliver(emit, message)

@@ -12,10 +12,10 @@ from helmflow.core.events import Emit, ReleaseFinished, ReleaseStarted, RunFinis
 from helmflow.core.ids import ReleaseId
 from helmflow.execute.bench import Bench, Tools
 from helmflow.execute.cancel import Cancelled, CancelToken
-from helmflow.execute.pool import FailurePolicy, Skipped, Work, run_all, skip_dependents
+from helmflow.execute.pool import FailurePolicy, Reached, Skipped, Work, run_all, skip_dependents
 from helmflow.execute.report import Outcome, ReleaseReport, RunReport
 from helmflow.execute.schedule import Schedule, levels
-from helmflow.execute.steps import failed_revision, run_step
+from helmflow.execute.steps import definition_steps, failed_revision, run_step
 from helmflow.helm.release.record import ReleaseStatus
 from helmflow.plan import removal
 from helmflow.plan.model import (
@@ -29,6 +29,7 @@ from helmflow.plan.model import (
     ReleasePlan,
     RunLocalHooks,
     Step,
+    WaitForNeed,
 )
 
 MAX_WORKERS = 16  # releases at once where nothing else is said
@@ -122,7 +123,7 @@ def run(plan: Plan, runner: Runner) -> RunReport:
     )
     tally = _Tally(plan, runner.emit)
     run_all(
-        Schedule(needs),
+        Schedule(needs, plan.early),
         Work(
             lambda release, emit: _run_release(_current(plan, release, tally, runner), runner, emit),
             lambda report: report.outcome is not Outcome.FAILED,
@@ -239,7 +240,8 @@ def _current(plan: Plan, release: ReleaseId, tally: _Tally, runner: Runner) -> R
     mine = plan.by_id(release)
     if mine.action.kind is ActionKind.UNINSTALL:
         return mine
-    done = [plan.by_id(need) for need in _all_needs(plan, release) if tally.wrote(need)]
+    early = plan.early.get(release, frozenset())
+    done = [plan.by_id(need) for need in _all_needs(plan, release) if tally.wrote(need) or need in early]
     if any(other.brings_kinds for other in done) or (mine.looked_up and done):
         try:
             return runner.refresh(mine)
@@ -287,14 +289,21 @@ def _run_release(plan: ReleasePlan, runner: Runner, emit: Emit) -> ReleaseReport
 
 def _bench(plan: ReleasePlan, runner: Runner, emit: Emit) -> Bench:
     testing = plan.action.kind is ActionKind.TEST
-    return Bench(plan=plan, tools=runner.tools(plan), emit=emit, revision=plan.revision if testing else None)
+    return Bench(
+        plan=plan,
+        tools=runner.tools(plan),
+        emit=emit,
+        revision=plan.revision if testing else None,
+        definitions=definition_steps(plan.steps),
+        established=lambda: emit(Reached(plan.id)),  # type: ignore[arg-type]  # the pool takes it for itself
+    )
 
 
 def _write(bench: Bench, runner: Runner, emit: Emit) -> tuple[Bench, Mistake | None]:
     """Run the steps under the release's lock. What somebody else did meanwhile is planned for once more."""
     for step in bench.plan.steps:
-        if isinstance(step, EnsureNamespace):
-            run_step(step, bench)  # the lock lives in this namespace
+        if isinstance(step, _BEFORE_THE_LOCK):
+            run_step(step, bench)
     with runner.lock(bench.plan, emit) as waited:
         if waited:
             bench = _bench(runner.refresh(bench.plan), runner, emit)
@@ -310,8 +319,10 @@ def _run_steps(bench: Bench, runner: Runner) -> Mistake | None:
     try:
         if bench.plan.action.error is not None:
             return bench.plan.action.error
+        if not bench.definitions:
+            bench.established()
         for step in bench.plan.steps:
-            if isinstance(step, EnsureNamespace):
+            if isinstance(step, _BEFORE_THE_LOCK):
                 continue
             bench.tools.cancel.check()
             run_step(step, bench)
@@ -369,6 +380,8 @@ def _finally(bench: Bench, failure: Mistake | None) -> Mistake | None:
     return found
 
 
+# The lock lives in the release's namespace, and nobody waits for a need while holding it.
+_BEFORE_THE_LOCK = (EnsureNamespace, WaitForNeed)
 _NOTHING = Mistake("", "")
 _DESTROYING = frozenset({"destroy", "delete"})
 

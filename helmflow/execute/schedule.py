@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Container, Hashable, Iterable, Mapping
 from typing import Generic, TypeVar
 
 Node = TypeVar("Node", bound=Hashable)
@@ -12,10 +12,14 @@ class Schedule(Generic[Node]):
     """Nodes and what they need, walked as work finishes.
 
     Nodes keep the order of `needs`, so that equal runs start equal work first. A need that is not a node is
-    ignored. Raises ValueError where the needs have a cycle: callers report cycles before they plan.
+    ignored. `early` are those of a node's needs that need not have finished, only been reached. Raises ValueError
+    where the needs have a cycle: callers report cycles before they plan.
     """
 
-    def __init__(self, needs: Mapping[Node, Iterable[Node]]) -> None:
+    def __init__(
+        self, needs: Mapping[Node, Iterable[Node]], early: Mapping[Node, Container[Node]] | None = None
+    ) -> None:
+        self._early = early or {}
         self._waiting: dict[Node, set[Node]] = {
             node: {need for need in wanted if need in needs} for node, wanted in needs.items()
         }
@@ -53,6 +57,14 @@ class Schedule(Generic[Node]):
         for dependent in self._dependents[node]:
             if dependent in self._waiting:
                 self._waiting[dependent].discard(node)
+
+    def reached(self, node: Node) -> None:
+        """A running node is as far as its early dependents need it: they no longer wait, whatever becomes of it."""
+        for dependent in list(self._dependents[node]):
+            if node in self._early.get(dependent, ()):
+                self._dependents[node].remove(dependent)
+                if dependent in self._waiting:
+                    self._waiting[dependent].discard(node)
 
     def fail(self, node: Node) -> tuple[tuple[Node, Node], ...]:
         """The node failed: everything that needs it, directly or not, is skipped.

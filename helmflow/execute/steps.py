@@ -19,7 +19,7 @@ from helmflow.kube import applying, errors
 from helmflow.kube.client import JSON_PATCH, Applied, KubeClient
 from helmflow.kube.objects import KubeObject
 from helmflow.kube.waiting import ObjectFailure, Target, Until, WaitReport
-from helmflow.plan import conflicts
+from helmflow.plan import conflicts, removal
 from helmflow.plan.model import (
     ApplyCrds,
     ApplyObjects,
@@ -35,6 +35,7 @@ from helmflow.plan.model import (
     RunLocalHooks,
     SaveRevision,
     Step,
+    WaitForNeed,
     WaitUntilReady,
 )
 
@@ -68,6 +69,8 @@ def _run(step: Step, bench: Bench, error: str | None) -> None:
             _ensure_namespace(step, bench)
         case ApplyCrds():
             _apply_crds(step, bench)
+        case WaitForNeed():
+            _wait_for_need(step, bench)
         case RunLocalHooks():
             bench.tools.fire(bench.plan, step.event, error, bench.emit)
         case RunChartHooks():
@@ -104,6 +107,8 @@ def _detail(step: Step) -> str:
             return step.event
         case SaveRevision() | RepairRevision():
             return step.status
+        case WaitForNeed():
+            return str(step.release)
         case _:
             return ""
 
@@ -144,6 +149,7 @@ def _apply_crds(step: ApplyCrds, bench: Bench) -> None:
     bench.ran_crds = True
     if waiting:
         _until_served(bench, waiting)
+    _one_less(bench)
 
 
 def _apply_objects(step: ApplyObjects, bench: Bench) -> None:
@@ -156,6 +162,22 @@ def _apply_objects(step: ApplyObjects, bench: Bench) -> None:
         if kind == "CustomResourceDefinition":
             bench.ran_crds = True
             _until_served(bench, [(change.ref, change.body, bench.applied[change.ref]) for change in changes])
+            _one_less(bench)
+
+
+def definition_steps(steps: Iterable[Step]) -> int:
+    """How many of the steps bring definitions that others may wait for."""
+    return sum(
+        isinstance(step, ApplyCrds)
+        or (isinstance(step, ApplyObjects) and any(c.ref.kind == removal.CRD for c in step.changes))
+        for step in steps
+    )
+
+
+def _one_less(bench: Bench) -> None:
+    bench.definitions -= 1
+    if bench.definitions == 0:
+        bench.established()
 
 
 def _until_served(bench: Bench, crds: Sequence[tuple[ObjectRef, Any, KubeObject]]) -> None:
@@ -284,6 +306,11 @@ def _wait_until_ready(step: WaitUntilReady, bench: Bench) -> None:
     ]
     complete = all(target.seed is not None for target in targets)
     _wait(bench, targets, step.timeout_s, "", since=bench.plan.seen if complete else "")
+
+
+def _wait_for_need(step: WaitForNeed, bench: Bench) -> None:
+    targets = [Target(ref=ref) for ref in step.refs]
+    _wait(bench, targets, step.timeout_s, f"{step.release}, which is needed, is not ready")
 
 
 def _wait(

@@ -32,11 +32,13 @@ from helmflow.plan.model import (
     Plan,
     ReleasePlan,
     RunChartHooks,
+    WaitForNeed,
 )
 from helmflow.plan.objects import Namespaced, Target, hook_target, known_scopes, targets
 from helmflow.plan.redact import Redactor
 from helmflow.plan.settings import Overrides, Settings, settle
 from helmflow.plan.steps import Parts, installs_again, steps
+from helmflow.state.model import NeedUntil
 
 if TYPE_CHECKING:
     from helmflow.helm.chart.capabilities import Capabilities
@@ -151,7 +153,8 @@ def _plan(session: Session, preparation: Preparation, listed: Mapping[int, Lease
             _verify(cluster, mine)
     _remember_old_secrets(chosen, drafts)
     redactor = Redactor(chosen.desired.secrets.mask, show=session.options.show.show_secrets)
-    plans = [_release_plan(session, draft, redactor) for draft in drafts]
+    known = {draft.release.id: draft for draft in drafts}
+    plans = [_with_waits(_release_plan(session, draft, redactor), known) for draft in drafts]
     names = ", ".join(cluster.name for cluster in _clusters(drafts))
     return Plan(
         command=command,
@@ -159,7 +162,32 @@ def _plan(session: Session, preparation: Preparation, listed: Mapping[int, Lease
         cluster=names,
         releases=tuple(plans),
         needs=chosen.needs,
+        early={
+            draft.release.id: early
+            for draft in drafts
+            if (early := frozenset(_needs_until(draft, NeedUntil.CRD_ESTABLISHED)))
+        },
     )
+
+
+def _needs_until(draft: _Draft, until: NeedUntil) -> Iterable[ReleaseId]:
+    return (need.id for need in draft.release.needs if need.until is until and draft.prepared is not None)
+
+
+def _with_waits(plan: ReleasePlan, known: Mapping[ReleaseId, _Draft]) -> ReleasePlan:
+    """The plan with a first step for every release that it needs ready, and that is part of this run."""
+    if not plan.action.writes:
+        return plan
+    waits = tuple(
+        WaitForNeed(
+            release=need,
+            refs=tuple(target.ref for target in known[need].targets),
+            timeout_s=known[need].settings.timeout_s,
+        )
+        for need in _needs_until(known[plan.id], NeedUntil.READY)
+        if need in known and known[need].wanted
+    )
+    return replace(plan, steps=(*waits, *plan.steps))
 
 
 def make_rollback(session: Session, chosen: Chosen, number: int) -> Plan:
@@ -263,7 +291,14 @@ def replan(session: Session, preparation: Preparation, plan: Plan, release: Rele
     session.cluster_of(alone.desired, release.release).client.discovery(refresh=True)
     prepared = {key: value for key, value in preparation.prepared.items() if key == release.id}
     made = _plan(session, Preparation(chosen=alone, prepared=prepared), {}, command=plan.command).releases[0]
-    return replace(made, mark=release.mark, inventory=release.inventory, enlisted=release.enlisted)
+    waits = tuple(step for step in release.steps if isinstance(step, WaitForNeed))
+    return replace(
+        made,
+        steps=(*waits, *made.steps) if made.action.writes else made.steps,
+        mark=release.mark,
+        inventory=release.inventory,
+        enlisted=release.enlisted,
+    )
 
 
 def undo(session: Session, chosen: Chosen, failed: ReleasePlan) -> ReleasePlan | None:

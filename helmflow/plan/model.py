@@ -154,6 +154,15 @@ class ApplyCrds:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WaitForNeed:
+    """Wait until the objects of a release that this one needs are ready (`needs: [{release, until: ready}]`)."""
+
+    release: ReleaseId
+    refs: tuple[ObjectRef, ...]
+    timeout_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunLocalHooks:
     """Run the commands the user hung on an event."""
 
@@ -242,6 +251,7 @@ class DropLease:
 Step = (
     EnsureNamespace
     | ApplyCrds
+    | WaitForNeed
     | RunLocalHooks
     | RunChartHooks
     | ApplyObjects
@@ -344,7 +354,7 @@ class Orphan:
 class Plan:
     """The plan of a whole run: releases in the order they are shown, and the graph that is walked.
 
-    `orphans` are installed, belong to the files' inventory (`mark`) and are no longer named by them.
+    `early` are those needs of a release that only have to have their definitions established. `orphans` are installed, belong to the files' inventory (`mark`) and are no longer named by them.
     """
 
     command: str
@@ -352,6 +362,7 @@ class Plan:
     cluster: str
     releases: tuple[ReleasePlan, ...]
     needs: Mapping[ReleaseId, frozenset[ReleaseId]]
+    early: Mapping[ReleaseId, frozenset[ReleaseId]] = field(default_factory=dict)
     orphans: tuple[Orphan, ...] = ()
     mark: Mark | None = None
     format: int = 1

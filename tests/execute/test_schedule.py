@@ -74,3 +74,24 @@ def test_every_node_runs_after_its_needs_or_is_skipped_because_of_one(
             finished.add(node)
     assert finished | failed | set(lost) == set(needs)
     assert all(because in needs[node] and because in failed | set(lost) for node, because in lost.items())
+
+
+def test_what_is_reached_frees_early_dependents_only() -> None:
+    schedule = Schedule(
+        {"operator": (), "thing": ("operator",), "app": ("operator",)}, {"thing": {"operator"}}
+    )
+    schedule.start("operator")
+    assert schedule.ready() == ()
+    schedule.reached("operator")
+    assert schedule.ready() == ("thing",)
+    schedule.start("thing")
+    assert schedule.fail("operator") == (("app", "operator"),)
+    schedule.finish("thing")
+    assert schedule.done
+
+
+def test_an_early_dependent_is_skipped_where_its_need_failed_before() -> None:
+    schedule = Schedule({"operator": (), "thing": ("operator",)}, {"thing": {"operator"}})
+    schedule.start("operator")
+    assert schedule.fail("operator") == (("thing", "operator"),)
+    assert schedule.done
