@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import json
 import re
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from helmflow.core import limits, semver
 from helmflow.core.errors import ChartError
 from helmflow.providers.charts import registry_login
 from helmflow.providers.charts.cache import ChartCache
-from helmflow.providers.http import ATTEMPTS, BACKOFF_S, RETRIED_STATUSES, Credentials
+from helmflow.providers.http import Credentials
 
 if TYPE_CHECKING:
     from oras.container import Container
@@ -27,7 +26,6 @@ CHART_TYPE: Final = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
 LEGACY_CHART_TYPE: Final = "application/tar+gzip"
 PROVENANCE_TYPE: Final = "application/vnd.cncf.helm.chart.provenance.v1.prov"
 MANIFEST_TYPE: Final = "application/vnd.oci.image.manifest.v1+json"
-TIMEOUT_S: Final = 60.0  # of connecting, and of each wait for more of an answer
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 
 
@@ -317,10 +315,12 @@ def _connect(host: str, credentials: Credentials, registry_config: str, *, plain
 
     from oras.logger import setup_logger
 
+    from helmflow.providers.charts.oci_session import PatientRegistry
+
     setup_logger(quiet=True)
     logging.getLogger("oras").setLevel(logging.CRITICAL)
     verify: bool | str = credentials.ca_file or not credentials.insecure_skip_tls_verify
-    registry = _patient()(hostname=host, insecure=plain_http, tls_verify=verify)
+    registry = PatientRegistry(host, plain_http=plain_http, tls_verify=verify)
     if credentials.cert_file:
         registry.session.cert = (credentials.cert_file, credentials.key_file or credentials.cert_file)
     if credentials.username:
@@ -332,44 +332,6 @@ def _connect(host: str, credentials: Credentials, registry_config: str, *, plain
             registry.auth.set_token_auth(found.token.reveal())
     registry.auth._auth_config = {"auths": {}}  # looked up already: the library would read Docker's file only
     return registry
-
-
-def _patient() -> type[Registry]:
-    """The library's registry, which neither waits two minutes before it says that a password is wrong, nor for ever
-    for an answer."""
-    import requests
-    from oras.provider import Registry as Library
-
-    class Patient(Library):
-        def __init__(self, *given: Any, **named: Any) -> None:
-            super().__init__(*given, **named)
-            for prefix in ("https://", "http://"):
-                self.session.mount(prefix, Hasty())
-
-        def do_request(self, *given: Any, **named: Any) -> Any:
-            once = Library.do_request.__wrapped__  # without its retries
-            for attempt in range(ATTEMPTS):
-                if attempt:
-                    time.sleep(BACKOFF_S * 2 ** (attempt - 1))
-                last = attempt == ATTEMPTS - 1
-                try:
-                    answer = once(self, *given, **named)
-                except (requests.exceptions.SSLError, requests.exceptions.ProxyError):
-                    raise
-                except (requests.ConnectionError, requests.Timeout):
-                    if last:
-                        raise
-                    continue
-                if answer.status_code not in RETRIED_STATUSES or last:
-                    return answer
-            raise AssertionError("the last attempt returns or raises")
-
-    class Hasty(requests.adapters.HTTPAdapter):
-        def send(self, *given: Any, **named: Any) -> Any:
-            named["timeout"] = named.get("timeout") or TIMEOUT_S
-            return super().send(*given, **named)
-
-    return Patient
 
 
 def _bounded(answer: Any, most: int, what: str) -> bytes:
