@@ -15,12 +15,13 @@ from helmflow.flows.definitions import Definitions
 from helmflow.flows.options import RunOptions, TestOptions
 from helmflow.flows.prepare import Chosen, Preparation, Prepared
 from helmflow.flows.session import Cluster, Session
+from helmflow.helm.chart.deprecated_apis import successor
 from helmflow.helm.release import codec, history
 from helmflow.helm.release.record import Revision, parse_time
 from helmflow.helm.release.store import HELM_LABELS, MAX_RECORD_BYTES, ReleaseStore, not_found, too_large
 from helmflow.helm.render import manifests
 from helmflow.helm.render.kinds import in_uninstall_order
-from helmflow.plan import comparison, diff, documents, noise, observe, revisions, verification
+from helmflow.plan import comparison, crds, diff, documents, noise, observe, revisions, verification, versions
 from helmflow.plan.comparison import Compared
 from helmflow.plan.decide import Content, Hold, Situation, decide
 from helmflow.plan.model import (
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from helmflow.helm.chart.capabilities import Capabilities
     from helmflow.helm.render.engine import Rendered
     from helmflow.helm.render.manifests import Manifest
+    from helmflow.kube.discovery import Discovery
     from helmflow.state.model import Release
 
 Json = Any
@@ -73,6 +75,7 @@ class _Draft:
     targets: tuple[Target, ...] = ()
     hook_changes: tuple[Change, ...] = ()
     namespace_exists: bool = True
+    moved: tuple[versions.Moved, ...] = ()
     definitions: Definitions = field(default_factory=Definitions)
     live: Mapping[ObjectRef, Json] = field(default_factory=dict)
     seen: str = ""
@@ -591,17 +594,40 @@ class _Renderer:
 
 
 def _find_targets(cluster: Cluster, drafts: list[_Draft]) -> None:
-    namespaced = _scopes(cluster, [body for draft in drafts for body in _definitions(draft)])
+    coming = [body for draft in drafts for body in _definitions(draft)]
+    namespaced = _scopes(cluster, coming)
+    served = _Served(cluster.client.discovery(), crds.kinds(coming))
     for draft in drafts:
         seen: dict[ObjectRef, Target] = {}
         for revision in revisions.applied(draft.revisions):
             for target in targets(manifests.parse(revision.manifest), draft.owner, namespaced):
                 seen.setdefault(target.ref, target)
-        draft.stored = tuple(in_uninstall_order(list(seen.values()), lambda target: target.ref.kind))
         if draft.rendered is not None:
             draft.targets = targets(draft.rendered.manifests, draft.owner, namespaced)
         elif draft.goal is not None:
             draft.targets = targets(manifests.parse(draft.goal.manifest), draft.owner, namespaced)
+        draft.targets, draft.moved = versions.readable(draft.targets, served)
+        stored, _ = versions.readable(seen.values(), served)
+        stored = versions.aligned(stored, draft.targets)
+        draft.stored = tuple(in_uninstall_order(list(stored), lambda target: target.ref.kind))
+
+
+@dataclass(frozen=True, slots=True)
+class _Served:
+    """What a cluster serves, and what definitions of this run will bring."""
+
+    now: Discovery
+    coming: frozenset[tuple[str, str]]
+
+    def serves(self, api_version: str, kind: str) -> bool:
+        return self.now.find(api_version, kind) is not None or (api_version, kind) in self.coming
+
+    def instead(self, api_version: str, kind: str) -> str:
+        other = successor(api_version, kind)
+        if other and self.now.find(other, kind) is not None:
+            return other
+        found = self.now.preferred(api_version.rpartition("/")[0], kind)
+        return found.api_version if found is not None else ""
 
 
 def _scopes(cluster: Cluster, crds: Sequence[Mapping[str, Json]]) -> Namespaced:
@@ -694,7 +720,7 @@ def _release_plan(session: Session, draft: _Draft, redactor: Redactor) -> Releas
         stored=draft.revisions,
         notes=draft.rendered.notes if draft.rendered else "",
         settings=draft.settings,
-        warnings=(*draft.definitions.warnings, *(draft.rendered.warnings if draft.rendered else ())),
+        warnings=_warnings(draft),
         looked_up=draft.looked_up,
         seen=draft.seen,
         because=_because(draft),
@@ -737,6 +763,18 @@ def _versions(draft: _Draft) -> tuple[str, str, str]:
         return (newest.chart_version, newest.app_version, "") if newest else ("", "", "")
     chart = draft.rendered.chart
     return chart.metadata.version, chart.metadata.app_version, chart.digest
+
+
+def _warnings(draft: _Draft) -> tuple[Mistake, ...]:
+    moved = (
+        Mistake(
+            f"{moved.ref}: {moved.ref.api_version} is no longer served, {moved.api_version} is used",
+            "release.unserved-api",
+            hint="take a chart that knows the newer version",
+        )
+        for moved in draft.moved
+    )
+    return (*draft.definitions.warnings, *moved, *(draft.rendered.warnings if draft.rendered else ()))
 
 
 def _too_large(revision: Revision) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,6 +20,15 @@ class Verdict:
     changes: bool = False
     breaks: tuple[str, ...] = ()
     narrows: tuple[str, ...] = ()
+
+
+def kinds(definitions: Iterable[Mapping[str, Json]]) -> frozenset[tuple[str, str]]:
+    """The (apiVersion, kind) pairs that definitions bring."""
+    return frozenset(
+        (f"{spec.get('group')}/{name}", str(_map(spec.get("names")).get("kind")))
+        for spec in (_map(definition.get("spec")) for definition in definitions)
+        for name in _versions(spec)
+    )
 
 
 def judge(live: Mapping[str, Json], new: Mapping[str, Json]) -> Verdict:

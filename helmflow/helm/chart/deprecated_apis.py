@@ -107,6 +107,13 @@ def warning(api_version: str, kind: str, minor: int) -> str:
     return f"{text}; use {found.replacement}" if found.replacement else text
 
 
+def successor(api_version: str, kind: str) -> str:
+    """The group version that has the same kind; "" for one that nothing replaces, or only another kind."""
+    found = _table().get((api_version, kind))
+    version, _, own = (found.replacement if found else "").rpartition(" ")
+    return version if own == kind else ""
+
+
 @cache
 def _table() -> Mapping[tuple[str, str], Deprecation]:
     table: dict[tuple[str, str], Deprecation] = {}
