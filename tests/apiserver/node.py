@@ -452,4 +452,5 @@ def _ignore(value: object) -> None:
 
 
 if __name__ == "__main__":
-    Node(KubeClient(HttpTransport(kubeconfig.load([Path(sys.argv[1])]))), Path(sys.argv[2])).run()
+    transport = HttpTransport(kubeconfig.load([Path(sys.argv[1])]))
+    Node(KubeClient(transport, user_agent="node-stand-in"), Path(sys.argv[2])).run()
