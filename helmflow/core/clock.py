@@ -3,8 +3,29 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
+
+_TEMPLATES: ContextVar[Callable[[], int] | None] = ContextVar("templates", default=None)
+
+
+def template_nanos() -> int:
+    """What time it is for templates, in nanoseconds since 1970."""
+    clock = _TEMPLATES.get()
+    return time.time_ns() if clock is None else clock()
+
+
+@contextmanager
+def templates_at(clock: Clock, *, ahead: timedelta = timedelta()) -> Iterator[None]:
+    """Inside, templates read this clock, `ahead` of what it says."""
+    token = _TEMPLATES.set(lambda: int((clock.now() + ahead).timestamp() * 1_000_000) * 1000)
+    try:
+        yield
+    finally:
+        _TEMPLATES.reset(token)
 
 
 class Clock(Protocol):

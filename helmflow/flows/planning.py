@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from helmflow.core.clock import templates_at
 from helmflow.core.errors import Mistake
 from helmflow.core.events import ReleasePlanned
 from helmflow.core.ids import ObjectRef, ReleaseId
@@ -50,7 +52,9 @@ if TYPE_CHECKING:
 
 Json = Any
 CRD = "CustomResourceDefinition"
-TIME_FUNCTIONS = frozenset({"now", "ago"})
+# When random content is looked for, templates are told a time whose every part differs from now's: the day of a
+# month, too, so that a date printed yesterday is no change today.
+FAR_AWAY = timedelta(days=400, hours=13, minutes=17, seconds=23)
 SHOWN_FIRST = frozenset(
     {"diff", "plan", "apply"}
 )  # their plans are looked at: new objects are tried out, too
@@ -540,12 +544,11 @@ def _render_all(session: Session, cluster: Cluster, drafts: list[_Draft]) -> Non
             draft.content = Content.SAME if same_chart else Content.CHANGED
         elif draft.rendered.uses_random:
             unsure.append(draft)
-    if any(draft.rendered and draft.rendered.random_calls & TIME_FUNCTIONS for draft in unsure):
-        session.clock.sleep(1.001)  # so that times differ too, which templates print in seconds
+    later = replace(render, ahead=FAR_AWAY)
     for draft in unsure:
         assert draft.base is not None
         assert draft.rendered is not None
-        again = _as_deployed(render, draft, draft.base)
+        again = _as_deployed(later, draft, draft.base)
         stored = documents.stored(draft.base)
         if diff.differs_only_at(stored, documents.rendered(draft.rendered), documents.rendered(again)):
             draft.content = Content.RANDOM
@@ -576,19 +579,21 @@ class _Renderer:
     session: Session
     capabilities: Capabilities
     lookup: rendering.ClusterLookup
+    ahead: timedelta = timedelta()
 
     def __call__(self, draft: _Draft, number: int, *, upgrade: bool) -> Rendered:
         assert draft.prepared is not None
         before = self.lookup.asked
-        rendered = rendering.render(
-            self.session,
-            draft.prepared,
-            draft.owner,
-            self.capabilities,
-            lookup=self.lookup,
-            number=number,
-            upgrade=upgrade,
-        )
+        with templates_at(self.session.clock, ahead=self.ahead):
+            rendered = rendering.render(
+                self.session,
+                draft.prepared,
+                draft.owner,
+                self.capabilities,
+                lookup=self.lookup,
+                number=number,
+                upgrade=upgrade,
+            )
         draft.looked_up = draft.looked_up or self.lookup.asked > before
         return rendered
 

@@ -9,6 +9,7 @@ from datetime import UTC as PYTHON_UTC
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final
 
+from helmflow.core.clock import template_nanos
 from helmflow.core.go_json import go_quote
 from helmflow.core.lazy import pattern
 from helmflow.gotemplate.functions import Function, FunctionError, table
@@ -266,7 +267,7 @@ ZERO: Final = Time(ZERO_SECONDS, 0, UTC)
 
 def now() -> Time:
     """The machine's time in its own zone."""
-    seconds, rest = divmod(time.time_ns(), SECOND)
+    seconds, rest = divmod(template_nanos(), SECOND)
     return Time(seconds, rest, LOCAL)
 
 
