@@ -24,6 +24,7 @@ from helmflow.state.load import LoadRequest, load_desired
 from helmflow.state.model import DesiredState, Presence, Release, Repository
 
 if TYPE_CHECKING:
+    from helmflow.flows.transforming import Transforming
     from helmflow.helm.chart.model import Chart
     from helmflow.plan.patches import Patching
     from helmflow.providers.charts.fetch import ChartFetcher, FetchedChart
@@ -57,6 +58,7 @@ class Prepared:
     chart: Chart
     values: ResolvedValues
     patching: Patching | None = None
+    transforming: Transforming | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,7 +280,7 @@ class _Worker:
                 hint="run without --untrusted where the files come from people you trust",
             )
         try:
-            built = process.run((self._kustomize_command(), "build", str(folder)))
+            built = process.run((_kustomize(self._session, self._desired), "build", str(folder)))
         except HelmflowError as cause:
             raise ConfigError(
                 f"{folder.name} is a kustomization: {cause.message}", error_id="chart.kustomize", hint=hint
@@ -289,11 +291,6 @@ class _Worker:
             )
         return built.stdout.encode()
 
-    def _kustomize_command(self) -> str:
-        """The flag's, else the file's, else the one on PATH."""
-        named = (view.spec.get("kustomizeBinary") for view in self._desired.files)
-        return self._session.options.render.kustomize_binary or next(filter(None, named), "kustomize")
-
     def _prepare(self, release: Release) -> Prepared:
         from helmflow.state.values import layer
 
@@ -301,12 +298,16 @@ class _Worker:
         chart = self.charts[_chart_node(release)]
         for extra in release.patches.dependencies:
             chart = _with_dependency(chart, self.charts[_extra_node(release, extra)], extra.get("alias", ""))
+        transforming, patching = _patching(self._session, self._desired, release, values.values)
         return Prepared(
-            release=release,
-            chart=chart,
-            values=values,
-            patching=_patching(self._desired, release, values.values),
+            release=release, chart=chart, values=values, patching=patching, transforming=transforming
         )
+
+
+def _kustomize(session: Session, desired: DesiredState) -> str:
+    """The kustomize command: the flag's, else the file's, else the one on PATH."""
+    named = (view.spec.get("kustomizeBinary") for view in desired.files)
+    return session.options.render.kustomize_binary or next(filter(None, named), "kustomize")
 
 
 def _chart_node(release: Release) -> _ChartNode:
@@ -362,22 +363,27 @@ def _with_dependency(chart: Chart, extra: Chart, alias: str) -> Chart:
     return replace(chart, metadata=metadata, dependencies=(*chart.dependencies, extra))
 
 
-def _patching(desired: DesiredState, release: Release, values: Mapping[str, Any]) -> Patching | None:
+def _patching(
+    session: Session, desired: DesiredState, release: Release, values: Mapping[str, Any]
+) -> tuple[Transforming | None, Patching | None]:
     own = release.patches
     if not (own.json_patches or own.strategic_merge_patches or own.transformers or own.force_namespace):
-        return None
+        return None, None
     from helmflow.plan.patches import Patching
     from helmflow.state.values import patches
 
-    if own.transformers:
-        raise ConfigError(
-            f"release {release.id}: transformers are kustomize plugins, which are not run here",
-            error_id="patch.transformers",
-            span=release.span,
-            hint="use jsonPatches, strategicMergePatches or a postRenderer that runs kustomize",
-        )
     rendered = patches(desired, release, values)
-    return Patching(
+    transforming = None
+    if rendered.transformers:
+        from helmflow.flows.transforming import Transforming
+
+        transforming = Transforming(
+            transformers=rendered.transformers,
+            command="" if session.options.state.untrusted else _kustomize(session, desired),
+            secrets=desired.secrets,
+            span=release.span,
+        )
+    return transforming, Patching(
         json_patches=rendered.json_patches,
         strategic_merge_patches=rendered.strategic_merge_patches,
         force_namespace=rendered.force_namespace,

@@ -12,6 +12,7 @@ from helmflow.flows.prepare import Prepared
 from helmflow.flows.session import Session
 
 if TYPE_CHECKING:
+    from helmflow.flows.transforming import Transforming
     from helmflow.helm.chart.capabilities import Capabilities
     from helmflow.helm.render.engine import Rendered
     from helmflow.helm.render.functions import Lookup
@@ -150,10 +151,13 @@ class CommandPostRenderer:
 
 
 class PatchRenderer:
-    """The release's own patches, then its post-renderer if it has one."""
+    """The release's own patches and transformers, then its post-renderer if it has one."""
 
-    def __init__(self, patching: Patching, then: PostRenderer | None) -> None:
+    def __init__(
+        self, patching: Patching, transforming: Transforming | None, then: PostRenderer | None
+    ) -> None:
         self._patching = patching
+        self._transforming = transforming
         self._then = then
 
     def run(self, manifests: str) -> str:
@@ -161,7 +165,10 @@ class PatchRenderer:
         from helmflow.core import yaml_dialect
 
         documents = [body for body in yaml_dialect.load_all(manifests) if isinstance(body, dict)]
-        text = "---\n".join(yaml_dialect.dump(body) for body in self._patching.apply(documents))
+        changed = self._patching.apply(documents)
+        if self._transforming is not None:
+            changed = self._transforming.apply(changed)
+        text = "---\n".join(yaml_dialect.dump(body) for body in changed)
         return self._then.run(text) if self._then else text
 
 
@@ -169,7 +176,7 @@ def _post_renderer(session: Session, prepared: Prepared) -> PostRenderer | None:
     command = _command(session, prepared)
     if prepared.patching is None:
         return command
-    return PatchRenderer(prepared.patching, command)
+    return PatchRenderer(prepared.patching, prepared.transforming, command)
 
 
 def _command(session: Session, prepared: Prepared) -> PostRenderer | None:

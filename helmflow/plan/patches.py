@@ -50,7 +50,7 @@ class Patching:
         for entry in self.json_patches:
             target = entry.get("target") or {}
             for number, document in enumerate(found):
-                if _targets(target, document):
+                if targets(target, document):
                     found[number] = json_patch(document, entry.get("patch") or [])
         return found
 
@@ -204,8 +204,8 @@ def _merge_lists(key: str, base: list[Json], patch: list[Json]) -> list[Json]:
     return found
 
 
-def _targets(target: Mapping[str, Json], document: Mapping[str, Json]) -> bool:
-    """Kustomize's target: kind, name and namespace are anchored patterns, group and version words."""
+def targets(target: Mapping[str, Json], document: Mapping[str, Json]) -> bool:
+    """Whether a document is meant. Kustomize's target: kind, name and namespace are anchored patterns, group and version words."""
     group, _, version = str(document.get("apiVersion") or "").rpartition("/")
     metadata = document.get("metadata") or {}
     facts = {
