@@ -111,6 +111,13 @@ PLAN: dict[str, Schema] = {
         objects=many(named("change")),
         needs=many(TEXT),
     ),
+    "orphan": closed(
+        name=TEXT,
+        namespace=TEXT,
+        context=TEXT,
+        revision=COUNT,
+        status=TEXT,
+    ),
     "plan": said(
         closed(
             format={"const": 1},
@@ -121,6 +128,7 @@ PLAN: dict[str, Schema] = {
             changes=said(FLAG, "whether anything would be written"),
             risks=said(many(named("risk")), "worst first"),
             ignored=named("counts"),
+            orphans=said(many(named("orphan")), "installed by these files, and no longer in them"),
             releases=many(named("plannedRelease")),
         ),
         "helmflow diff -o json, helmflow plan -o json",

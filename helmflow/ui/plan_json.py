@@ -32,6 +32,16 @@ def document(plan: Plan) -> dict[str, Any]:
         "changes": plan.writes,
         "risks": [_risk(found) for found in risk.assess(plan)],
         "ignored": ignored(plan),
+        "orphans": [
+            {
+                "name": one.id.name,
+                "namespace": one.id.namespace,
+                "context": one.id.context,
+                "revision": one.revision,
+                "status": one.status,
+            }
+            for one in plan.orphans
+        ],
         "releases": [
             {**release(one), "needs": needs(plan.needs.get(one.id, frozenset()))} for one in plan.releases
         ],

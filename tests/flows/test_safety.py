@@ -15,6 +15,7 @@ from helmflow.flows import runs, saved
 from helmflow.flows.options import RunningOptions, StateOptions, accept
 from helmflow.helm.release import marks
 from helmflow.helm.release.marks import Mark
+from helmflow.ui import plan_json
 from tests.flows import charts
 from tests.flows.town import Town, plan_of, report_of
 
@@ -102,6 +103,7 @@ def test_what_left_the_file_is_shown_and_pruned_dependents_first(town: Town) -> 
     three(town, "one")
     plan = town.diff(state=PROD)
     assert [orphan.id.name for orphan in plan.orphans] == ["three", "two"]
+    assert [one["name"] for one in plan_json.document(plan)["orphans"]] == ["three", "two"]
     said = [event.warning for event in town.events if isinstance(event, Warned)]
     assert [warning.error_id for warning in said] == ["plan.orphan", "plan.orphan"]
     assert town.sync(state=PROD).writes == 0
