@@ -16,9 +16,11 @@ HEAD = '''\
 
 from __future__ import annotations
 
-from typing import Final
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
-Signature = tuple[str, tuple[str, ...], bool, str, bool]
+    Signature = tuple[str, tuple[str, ...], bool, str, bool]
 
 SIGNATURES: Final[dict[str, Signature]] = {
 '''

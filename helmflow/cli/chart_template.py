@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from pathlib import Path
 
 from helmflow.core.errors import ChartError, ConfigError, HelmflowError
-from helmflow.core.records import dataclass, field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,13 +48,13 @@ _SWITCHES: Final = frozenset({
 })  # fmt: skip
 
 
-@dataclass
 class _Request:
     """The words of one command line, sorted."""
 
-    words: list[str] = field(default_factory=list)
-    given: list[tuple[str, str]] = field(default_factory=list)
-    switches: set[str] = field(default_factory=set)
+    def __init__(self) -> None:
+        self.words: list[str] = []
+        self.given: list[tuple[str, str]] = []
+        self.switches: set[str] = set()
 
     def all(self, name: str) -> list[str]:
         return [value for key, value in self.given if key == name]
@@ -92,7 +91,7 @@ def _render(request: _Request) -> int:
     name, source = _names(request.words)
     kept = Kept()
     chart = kept.load_chart(_chart_path(source, request))
-    kept.load_heads(chart, name)
+    kept.load_seen(chart, name)
     capabilities = Capabilities().with_api_versions(tuple(request.all("api-versions")))
     if request.last("kube-version"):
         capabilities = capabilities.with_kube_version(request.last("kube-version"))
@@ -119,6 +118,8 @@ def _render(request: _Request) -> int:
     text = rendered.template_output(show_only=tuple(request.all("show-only")))
     folder = request.last("output-dir")
     if folder:
+        from pathlib import Path
+
         from helmflow.ui import output_dir
 
         for path in output_dir.write(text, Path(folder)):
@@ -127,7 +128,7 @@ def _render(request: _Request) -> int:
     sys.stdout.write(text)
     sys.stdout.flush()
     rendered.keep_programs()
-    kept.save_heads(chart, name)
+    kept.save_seen(chart, name)
     return 0
 
 
@@ -158,7 +159,10 @@ def _values(request: _Request, kept: Kept) -> dict[str, Any]:
 
 def _read(name: str) -> bytes:
     try:
-        return sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+        if name == "-":
+            return sys.stdin.buffer.read()
+        with open(name, "rb") as file:
+            return file.read()
     except OSError as cause:
         raise ConfigError(
             f"cannot read the values file {name}: {cause.strerror}", error_id="values.missing-file"
@@ -169,14 +173,16 @@ def _text(name: str) -> str:
     return _read(name).decode("utf-8", "surrogateescape")
 
 
-def _chart_path(source: str, request: _Request) -> Path:
-    path = Path(source)
-    if path.exists():
-        return path
+def _chart_path(source: str, request: _Request) -> str:
+    if os.path.exists(source):
+        return source
+    from pathlib import Path
+
     from helmflow.providers.charts.fetch import ChartFetcher
 
     fetcher = ChartFetcher(())
-    return fetcher.fetch(source, request.last("version"), Path.cwd(), devel="devel" in request.switches).path
+    fetched = fetcher.fetch(source, request.last("version"), Path.cwd(), devel="devel" in request.switches)
+    return os.fspath(fetched.path)
 
 
 def _names(words: Sequence[str]) -> tuple[str, str]:

@@ -158,6 +158,9 @@ def _general(text: str) -> str:
 _SAFE: Final = pattern(r"[\x00-\x1f\"\\\u2028\u2029\ud800-\udfff]")
 _SAFE_HTML: Final = pattern(r"[\x00-\x1f\"\\<>&\u2028\u2029\ud800-\udfff]")
 _ESCAPES: Final = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_CONTROLS: Final = {code: f"\\u{code:04x}" for code in range(32)}
+_ASCII: Final = {**_CONTROLS, **{ord(char): shown for char, shown in _ESCAPES.items()}}
+_ASCII_HTML: Final = {**_ASCII, **{ord(char): f"\\u{ord(char):04x}" for char in "<>&"}}
 _floats: dict[float, str] = {}
 
 
@@ -170,14 +173,14 @@ def _escape(found: re.Match[str]) -> str:
 
 def _quote(text: str) -> str:
     """A JSON string that leaves < > & alone."""
-    return '"' + _SAFE.sub(_escape, text) + '"'
+    return f'"{text.translate(_ASCII) if text.isascii() else _SAFE.sub(_escape, text)}"'
 
 
 def _quote_html(text: str) -> str:
     """A JSON string safe inside HTML; short ones are remembered."""
     known = _quoted.get(text)
     if known is None:
-        known = '"' + _SAFE_HTML.sub(_escape, text) + '"'
+        known = f'"{text.translate(_ASCII_HTML) if text.isascii() else _SAFE_HTML.sub(_escape, text)}"'
         if len(text) <= _LONGEST_QUOTED:
             if len(_quoted) >= _QUOTED_KEPT:
                 _quoted.clear()
@@ -188,6 +191,16 @@ def _quote_html(text: str) -> str:
 _quoted: dict[str, str] = {}
 _QUOTED_KEPT: Final = 10_000
 _LONGEST_QUOTED: Final = 256
+
+
+def know_quoted(known: dict[str, str]) -> None:
+    """Take over how another process quoted texts."""
+    _quoted.update(known)
+
+
+def quoted() -> dict[str, str]:
+    """How short texts were quoted so far."""
+    return _quoted
 
 
 def _scalar(value: Any, quote: Callable[[str], str]) -> str | None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def cache_home() -> Path:
@@ -33,8 +36,20 @@ def helm_data_home() -> Path:
     return _home("HELM_DATA_HOME", "XDG_DATA_HOME", ".local/share", "helm")
 
 
+def cache_home_path(name: str) -> str:
+    """The path of something in `cache_home()`, for processes too short to import pathlib."""
+    return f"{_home_path('HELMFLOW_CACHE_HOME', 'XDG_CACHE_HOME', '.cache', 'helmflow')}/{name}"
+
+
 def _home(own: str, xdg: str, default: str, name: str) -> Path:
-    if os.environ.get(own):
-        return Path(os.environ[own])
-    base = os.environ.get(xdg)
-    return (Path(base) if base else Path.home() / default) / name
+    from pathlib import Path
+
+    return Path(_home_path(own, xdg, default, name))
+
+
+def _home_path(own: str, xdg: str, default: str, name: str) -> str:
+    chosen = os.environ.get(own)
+    if chosen:
+        return chosen
+    base = os.environ.get(xdg) or os.path.join(os.path.expanduser("~"), default)
+    return os.path.join(base, name)

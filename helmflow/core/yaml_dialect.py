@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from helmflow.core.lazy import imported
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -34,10 +36,8 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     """Reading and writing load when they are first used: few short processes do both."""
-    from importlib import import_module
-
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = globals()[name] = getattr(import_module(f"helmflow.core.{home}"), name)
+    found = globals()[name] = getattr(imported(f"helmflow.core.{home}"), name)
     return found

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, timezone
-
 from helmflow.core.lazy import pattern
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from datetime import datetime
     from typing import Any, Final
 
 # First characters that may make a scalar something else than text.
@@ -92,6 +91,8 @@ def parse_timestamp(text: str) -> datetime | None:
     found = _TIMESTAMP.match(text)
     if found is None:
         return None
+    from datetime import UTC, datetime, timedelta, timezone
+
     year, month, day = (int(found[group]) for group in (1, 2, 3))
     hour, minute, second = (int(found[group] or found[group + 5] or 0) for group in (4, 5, 6))
     fraction = found[7] or found[12] or ""

@@ -37,8 +37,7 @@ _BREAKS: Final = pattern("[\n\r\x85\u2028\u2029]")
 _BREAK_SPACE: Final = pattern("[\n\u2028\u2029] ")
 _SPACE_BREAK: Final = pattern(" [\n\r\x85\u2028\u2029]")
 _ESCAPED: Final = pattern(r"""["\\]|[^\n\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd]|[\n\u2028\u2029]""")
-_LINE_START: Final = pattern("(?m)^(?=[^\n\u2028\u2029])")
-_LINE_START_UNICODE: Final = pattern("(^|(?<=[\n\u2028\u2029]))(?=[^\n\u2028\u2029])")
+_LINE_START: Final = pattern("(^|(?<=[\n\u2028\u2029]))(?=[^\n\u2028\u2029])")
 _PLAIN_SURE: Final = pattern(r"[A-EG-MP-SU-XZa-eg-mp-su-xz_/$^(\\][A-Za-z0-9_./$()=+@\\-]*\Z")
 _ESCAPES: Final = {
     "\0": "\\0", "\a": "\\a", "\b": "\\b", "\t": "\\t", "\n": "\\n", "\v": "\\v", "\f": "\\f", "\r": "\\r",
@@ -83,6 +82,17 @@ _CYCLE: Final = "json: unsupported value: encountered a cycle via map[string]int
 _LONE: Final = pattern("[\ud800-\udfff]")
 _NATURAL: Final = pattern(r"(?s)[0-9]+|[^0-9]")
 _DIGIT_LETTER: Final = pattern(r"[0-9][^\W\d_]|[^\x00-\x7f]")
+
+
+def forms() -> tuple[dict[Any, Any], ...]:
+    """How texts, keys, numbers and the order of keys were written so far: for the next process, which then need not work it out."""
+    return _texts, _key_texts, _orders, _floats
+
+
+def know_forms(known: Iterable[dict[Any, Any]]) -> None:
+    """Take over what another process wrote."""
+    for own, other in zip(forms(), known, strict=True):
+        own.update(other)
 
 
 def natural_order(keys: Iterable[Any], *, letters_first: bool = False) -> list[Any]:
@@ -223,6 +233,8 @@ def _one_line(text: str, quoted: bool) -> str:
 
 def _literal_allowed(text: str) -> bool:
     """May go-yaml write this text as a literal block?"""
+    if text.isascii() and text.replace("\n", "").isprintable():
+        return text[-1] != " " and " \n" not in text
     return text[-1] != " " and not _SPECIAL.search(text) and not _space_beside_break(text)[1]
 
 
@@ -234,9 +246,10 @@ def _literal(text: str, indent: int) -> str:
     elif len(text) == 1 or text[-2] in "\n\u2028\u2029":
         header += "+"
     pad = _pads[indent]
-    body = _LINE_START.sub(pad, text) if "\u2028" not in text and "\u2029" not in text else ""
-    if not body:
-        body = _LINE_START_UNICODE.sub(pad, text)
+    if "\u2028" in text or "\u2029" in text:
+        body = _LINE_START.sub(pad, text)
+    else:
+        body = "\n".join([pad + line if line else "" for line in text.split("\n")])
     if text[-1] not in "\n\u2028\u2029":
         body += "\n"
     return f"{header}\n{body}"
@@ -328,10 +341,10 @@ def _text(value: str) -> str:
     if len(_texts) > _MEMO_LIMIT:
         _texts.clear()
     text = _read_back(value)
-    if _PLAIN_SURE.match(text):
-        shown = text
-    elif "\n" in text:
+    if "\n" in text:
         shown = "" if _literal_allowed(text) else _double(text)
+    elif _PLAIN_SURE.match(text):
+        shown = text
     else:
         shown = _one_line(text, needs_quotes(text))
     if len(value) < 512:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
+from helmflow.core.lazy import imported
 from helmflow.core.records import dataclass
 
 TYPE_CHECKING = False
@@ -47,7 +46,7 @@ class Late:
     def body(self) -> Callable[..., Any]:
         """The function itself, for whom calls it often."""
         if self._body is None:
-            found: Function = import_module(self.module).FUNCTIONS[self.name]
+            found: Function = imported(self.module).FUNCTIONS[self.name]
             self._body = found.call
         return self._body
 

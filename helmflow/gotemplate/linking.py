@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import CodeType, FunctionType
 
-from helmflow.core import lazy
+from helmflow.core import answers, lazy
 from helmflow.core.errors import TemplateError
 from helmflow.gotemplate import builtins, rules, runtime
 from helmflow.gotemplate.functions import Function, FunctionError, Late
@@ -37,8 +37,12 @@ def namespace(functions: Mapping[str, Function], fixed: frozenset[str]) -> dict[
     """What generated code refers to."""
     found: dict[str, Any] = dict(_HELPERS)
     for name in fixed:
-        call = functions[name].call
-        found["f_" + name] = _Unlinked(found, "f_" + name, call) if type(call) is Late else call
+        function = functions[name]
+        call = function.call
+        if type(call) is Late:
+            late: Any = _Asked if _is_costly(function, call) else _Unlinked
+            call = late(found, "f_" + name, call)
+        found["f_" + name] = call
     return found
 
 
@@ -55,6 +59,31 @@ class _Unlinked:
     def __call__(self, *arguments: Any) -> Any:
         body = self.names[self.name] = self.function.body()
         return body(*arguments)
+
+
+_COSTLY: Final = ("helmflow.sprig.regex", "helmflow.sprig.semver")  # to import, and to call
+
+
+def _is_costly(function: Function, call: Late) -> bool:
+    """Whether the function turns texts into a text or a truth, and is worth remembering what it said of them."""
+    return (
+        call.module in _COSTLY
+        and not function.variadic
+        and function.returns in ("string", "bool")
+        and all(parameter == "string" for parameter in function.params)
+    )
+
+
+class _Asked(_Unlinked):
+    """The same for a function whose answers are remembered: it may never be imported, and stays in its place."""
+
+    __slots__ = ()
+
+    def __call__(self, *arguments: Any) -> Any:
+        return answers.find(self._answer, self.name, *arguments)
+
+    def _answer(self, *arguments: str) -> Any:
+        return self.function.body()(*arguments)
 
 
 class ArgumentRefused(Refused):

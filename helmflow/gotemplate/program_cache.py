@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import marshal
 import os
-from functools import cache
-from hashlib import blake2b
-from importlib.util import MAGIC_NUMBER
-from pathlib import Path
+import sys
+from _blake2 import blake2b  # hashlib's own, without what importing hashlib costs
 from zlib import crc32
 
 from helmflow import __version__
-from helmflow.gotemplate.functions import Function
+from helmflow.core.lazy import cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any, Final, Protocol
+
+    from helmflow.gotemplate.functions import Function
+
+    # One template: whether its body is blank, and its code, read when it first runs. One text: its own template and its
+    # defines.
+    StoredTree = tuple[bool, bytes]
+    StoredText = tuple[StoredTree, dict[str, StoredTree]]
 else:
     Protocol = object
 
 _DIGEST_SIZE: Final = 4
-_MAX_ENTRIES: Final = 500  # charts; the oldest go when a new one comes
+_MAX_ENTRIES: Final = 500  # the oldest go when a new one comes
+MAX_MET: Final = 500  # texts that `tpl` met, of one chart
 
 
 class ProgramCache(Protocol):
@@ -34,57 +40,62 @@ class ProgramCache(Protocol):
         """Keep it if possible; a cache that cannot keep things says nothing."""
 
 
-# One template: whether its body is blank, and its code, read when it first runs. One text: its own template and its
-# defines.
-StoredTree = tuple[bool, bytes]
-StoredText = tuple[StoredTree, dict[str, StoredTree]]
-
-
 def key_of(
-    texts: Iterable[str], functions: Mapping[str, Function], fixed: frozenset[str], missing_key: str
+    digests: Iterable[bytes], functions: Mapping[str, Function], fixed: frozenset[str], missing_key: str
 ) -> str:
-    """The name of an entry: everything that generated code depends on."""
-    digest = blake2b(MAGIC_NUMBER + generator(), digest_size=20)
+    """The name of an entry: everything that generated code depends on, the texts by their digests."""
+    digest = blake2b(generator(), digest_size=20)
     signatures = [
         (name, one.params, one.variadic, one.returns, name in fixed)
         for name, one in sorted(functions.items())
     ]
     digest.update(f"{missing_key} {signatures}".encode())
-    for text in texts:
-        content = text.encode("utf-8", "surrogateescape")
-        digest.update(b"%d\0" % len(content))
-        digest.update(content)
+    digest.update(b"".join(digests))
     return digest.hexdigest()
 
 
 @cache
 def generator() -> bytes:
-    """Which generator this is: the version, and the state of this package's files, which generated code calls."""
+    """Which generator this is: the versions, and the state of this package's files, which generated code calls."""
     try:
         with os.scandir(os.path.dirname(__file__)) as entries:
             found = sorted((entry.name, entry.stat()) for entry in entries if entry.name.endswith(".py"))
-    except OSError:  # not installed as files: the version alone must do
+    except OSError:  # not installed as files: the versions alone must do
         found = []
     states = [(name, state.st_size, state.st_mtime_ns) for name, state in found]
-    return f"{__version__} {states}".encode()
+    return f"{__version__} {sys.version} {states}".encode()
 
 
-def pack(stored: list[StoredText]) -> bytes:
+class Entry:
+    """What is kept of one set of texts: their programs, and those of the texts that `tpl` met with them."""
+
+    __slots__ = ("complete", "key", "met", "new", "texts")
+
+    def __init__(self, key: str, texts: tuple[str, ...]) -> None:
+        self.key = key
+        self.texts = texts
+        self.complete = False
+        self.met: dict[str, StoredText] = {}
+        self.new: dict[str, None] = {}  # texts that were parsed since, in order
+
+
+def pack(stored: Any) -> bytes:
     """An entry's bytes, with a digest to notice damage."""
     content = marshal.dumps(stored)
     return crc32(content).to_bytes(_DIGEST_SIZE) + content
 
 
-def unpack(entry: bytes) -> list[StoredText] | None:
-    """What was packed, None where the bytes are damaged."""
-    digest, content = entry[:_DIGEST_SIZE], entry[_DIGEST_SIZE:]
-    if crc32(content).to_bytes(_DIGEST_SIZE) != digest:
+def unpack(entry: bytes | None) -> Any:
+    """What was packed, None where there is nothing or the bytes are damaged."""
+    if entry is None:
+        return None
+    content = memoryview(entry)[_DIGEST_SIZE:]
+    if crc32(content).to_bytes(_DIGEST_SIZE) != entry[:_DIGEST_SIZE]:
         return None
     try:
-        found: Any = marshal.loads(content)
+        return marshal.loads(content)
     except (EOFError, ValueError, TypeError):
         return None
-    return found if isinstance(found, list) else None
 
 
 class FolderCache:
@@ -93,31 +104,39 @@ class FolderCache:
     Code that comes from files is as trusted as the folder they are in.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder = os.fspath(folder)
 
     def load(self, key: str) -> bytes | None:
         """The file's content."""
         try:
-            return (self.folder / key).read_bytes() if self._private() else None
+            if not self._private():
+                return None
+            with open(f"{self.folder}/{key}", "rb", buffering=0) as file:
+                return file.read()
         except OSError:
             return None
 
     def store(self, key: str, content: bytes) -> None:
         """Write the file, whole or not at all; drop the oldest when there are many."""
-        temporary = self.folder / f".{key}.{os.getpid()}"
+        temporary = f"{self.folder}/.{key}.{os.getpid()}"
         try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.makedirs(self.folder, mode=0o700, exist_ok=True)
             if not self._private():
                 return
-            temporary.write_bytes(content)
-            temporary.replace(self.folder / key)
-            entries = sorted(self.folder.iterdir(), key=lambda entry: entry.stat().st_mtime)
-            for entry in entries[:-_MAX_ENTRIES]:
-                entry.unlink(missing_ok=True)
+            with open(temporary, "wb") as file:
+                file.write(content)
+            os.replace(temporary, f"{self.folder}/{key}")
+            with os.scandir(self.folder) as entries:
+                ages = sorted((entry.stat().st_mtime, entry.path) for entry in entries)
+            for _, path in ages[:-_MAX_ENTRIES]:
+                os.unlink(path)
         except OSError:
-            temporary.unlink(missing_ok=True)
+            from contextlib import suppress
+
+            with suppress(OSError):
+                os.unlink(temporary)
 
     def _private(self) -> bool:
-        found = self.folder.stat()
+        found = os.stat(self.folder)
         return found.st_uid == os.getuid() and not found.st_mode & 0o077

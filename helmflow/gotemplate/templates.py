@@ -17,11 +17,11 @@ from helmflow.gotemplate.trees import Tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Any, Final
 
     from helmflow.gotemplate import closures, nodes, parser, sources
-    from helmflow.gotemplate.program_cache import ProgramCache, StoredText, StoredTree
+    from helmflow.gotemplate.program_cache import Entry, ProgramCache, StoredText, StoredTree
     from helmflow.gotemplate.quickparse import Fragment
 else:  # a process that has every program from the cache needs neither
     closures = lazy.module("helmflow.gotemplate.closures")
@@ -138,6 +138,7 @@ class TemplateSet:
         self.missing_key = missing_key
         self.budget = budget or runtime.Budget()
         self.templates: dict[str, Template] = {}
+        self.entry: Entry | None = None  # what a cache has of these templates
 
     def parse(self, name: str, text: str) -> None:
         """Add a file and its defines; the last parse of a name wins unless its body is empty. Raises ParseError."""
@@ -151,6 +152,8 @@ class TemplateSet:
             filled = {name: tree for name, tree in defines.items() if not nodes.is_empty(tree.items)}
             parsed = Parsed(text, main, defines, blank=nodes.is_empty(main.items), filled=filled)
             self._remember(text, parsed)
+            if self.entry is not None:
+                self.entry.new[text] = None
         return parsed
 
     def _remember(self, text: str, parsed: Parsed) -> None:
@@ -160,25 +163,48 @@ class TemplateSet:
 
     # -- programs kept between processes ------------------------------------------------------------------------
 
-    def load_programs(self, texts: Sequence[str], cache: ProgramCache) -> bool:
-        """Take the programs of exactly these texts from the cache; they need not be parsed then."""
+    def load_programs(self, texts: Mapping[str, bytes], cache: ProgramCache) -> bool:
+        """Take the programs of exactly these texts, given with their digests, from the cache: they need not be parsed
+        then; and those of the texts that `tpl` met in them. Whether there were any."""
         from helmflow.gotemplate import program_cache
 
-        known = self._known
-        if all(text in known.files for text in texts):
-            return True
-        entry = cache.load(program_cache.key_of(texts, self.functions, self.fixed, self.missing_key))
-        stored = program_cache.unpack(entry) if entry is not None else None
+        key = program_cache.key_of(texts.values(), self.functions, self.fixed, self.missing_key)
+        entry = self.entry = program_cache.Entry(key, tuple(texts))
+        stored = program_cache.unpack(cache.load(key))
         if stored is None or len(stored) != len(texts):
             return False
-        for text, (main, defines) in zip(texts, stored, strict=True):
-            if text not in known.files:
+        entry.complete = True
+        entry.met = program_cache.unpack(cache.load(f"{key}-tpl")) or {}
+        self._restore(zip(texts, stored, strict=True))
+        self._restore(entry.met.items())
+        return True
+
+    def save_programs(self, cache: ProgramCache) -> None:
+        """Compile what `load_programs` did not find and keep it, for the next process. Takes longer than rendering did."""
+        from helmflow.gotemplate import program_cache
+
+        entry = self.entry
+        if entry is None:
+            return
+        if not entry.complete:
+            cache.store(entry.key, program_cache.pack([self._stored(text) for text in entry.texts]))
+            entry.complete = True
+        met = [text for text in entry.new if text not in entry.texts]
+        if met:
+            entry.met.update((text, self._stored(text)) for text in met[-program_cache.MAX_MET :])
+            entry.met = dict(list(entry.met.items())[-program_cache.MAX_MET :])
+            cache.store(f"{entry.key}-tpl", program_cache.pack(entry.met))
+        entry.new.clear()
+
+    def _restore(self, stored: Iterable[tuple[str, StoredText]]) -> None:
+        known = self._known.files
+        for text, (main, defines) in stored:
+            if text not in known:
                 trees = {name: self._restored(text, tree, name) for name, tree in defines.items()}
                 filled = {name: tree for name, tree in trees.items() if not defines[name][0]}
                 self._remember(
                     text, Parsed(text, self._restored(text, main, None), trees, blank=main[0], filled=filled)
                 )
-        return True
 
     def _restored(self, text: str, stored: StoredTree, name: str | None) -> Tree:
         tree = Tree(text, None, set(), set())
@@ -186,22 +212,12 @@ class TemplateSet:
         tree.kept = stored[1]
         return tree
 
-    def save_programs(self, texts: Sequence[str], cache: ProgramCache) -> None:
-        """Compile what these texts hold and keep it, for the next process. Takes longer than rendering did."""
-        from helmflow.gotemplate import program_cache
-
-        known = self._known
-        stored: list[StoredText] = []
-        for text in texts:
-            parsed = known.files.get(text)
-            if parsed is None:
-                return
-            defines = {
-                name: (name not in parsed.filled, self._code(tree)) for name, tree in parsed.defines.items()
-            }
-            stored.append(((parsed.blank, self._code(parsed.main)), defines))
-        key = program_cache.key_of(texts, self.functions, self.fixed, self.missing_key)
-        cache.store(key, program_cache.pack(stored))
+    def _stored(self, text: str) -> StoredText:
+        parsed = self.parse_text("", text)
+        defines = {
+            name: (name not in parsed.filled, self._code(tree)) for name, tree in parsed.defines.items()
+        }
+        return (parsed.blank, self._code(parsed.main)), defines
 
     def _code(self, tree: Tree) -> bytes:
         """The program's code as it is kept, empty where there is none."""
@@ -323,7 +339,7 @@ class TemplateSet:
         other._known, other.functions, other.missing_key = self._known, self.functions, self.missing_key
         other.calls = {**self.calls, **calls}
         other.budget = runtime.Budget()
-        other.templates = self.templates
+        other.templates, other.entry = self.templates, self.entry
         return other
 
     def clone(self) -> TemplateSet:
@@ -331,5 +347,5 @@ class TemplateSet:
         other = TemplateSet.__new__(TemplateSet)
         other._known, other.calls, other.functions = self._known, self.calls, self.functions
         other.missing_key, other.budget = self.missing_key, self.budget
-        other.templates = dict(self.templates)
+        other.templates, other.entry = dict(self.templates), self.entry
         return other

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 
+from helmflow.core.lazy import pattern
 from helmflow.gotemplate.functions import function, table
 from helmflow.sprig.conversion import SPACE, check_text, to_bytes, to_text
 
@@ -174,7 +174,7 @@ def _camel(text: str) -> str:
 
 # Runes stand for their class, so that one expression splits words: space, dash (a connector that is punctuation
 # too), punctuation, Upper, letter, number, other.
-_WORDS = "([sd]+)|(p[pd]*)|(U+(?=Ul)|Ul+|U+)|(l+)|(n+)|(o+)"
+_WORDS = pattern("([sd]+)|(p[pd]*)|(U+(?=Ul)|Ul+|U+)|(l+)|(n+)|(o+)")
 _CONNECTOR, _PUNCTUATION, _UPPER, _LETTERS, _NUMBER, _OTHER = range(1, 7)
 
 
@@ -201,9 +201,7 @@ def _rune_class(rune: str) -> str:
 def _joined_words(text: str, connector: str) -> str:
     """xstrings' ToSnakeCase and ToKebabCase."""
     classes = "".join(map(_rune_class, text))
-    words = [
-        (match.lastindex or 0, text[match.start() : match.end()]) for match in re.finditer(_WORDS, classes)
-    ]
+    words = [(match.lastindex or 0, text[match.start() : match.end()]) for match in _WORDS.finditer(classes)]
     out: list[str] = []
     index = 0
 

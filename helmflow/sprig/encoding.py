@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+
 from helmflow.core import go_json
+from helmflow.core.lazy import imported
 from helmflow.gotemplate.functions import Function, FunctionError, function, table
 from helmflow.sprig.conversion import to_bytes, to_text
 
@@ -198,11 +201,22 @@ def _json_text(value: Any, *, indent: str = "", escape_html: bool = True) -> str
         raise FunctionError(str(error)) from None
 
 
+def _hash_of(algorithm: str) -> Callable[[bytes], Any]:
+    """OpenSSL's function where something has loaded it, else Python's own: few short processes hash enough to pay for
+    loading OpenSSL."""
+    if "hashlib" not in sys.modules and algorithm == "sha256":
+        home = "_sha2" if sys.version_info >= (3, 12) else "_sha256"
+        own: Callable[[bytes], Any] = imported(home).sha256
+        return own
+    import hashlib
+
+    found: Callable[[bytes], Any] = getattr(hashlib, algorithm)
+    return found
+
+
 def _hex_digest(algorithm: str) -> Callable[[str], str]:
     def digest(text: str) -> str:
-        import hashlib
-
-        return str(getattr(hashlib, algorithm)(to_bytes(text)).hexdigest())
+        return str(_hash_of(algorithm)(to_bytes(text)).hexdigest())
 
     return digest
 

@@ -9,8 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
-
-Signature = tuple[str, tuple[str, ...], bool, str, bool]
+    Signature = tuple[str, tuple[str, ...], bool, str, bool]
 
 SIGNATURES: Final[dict[str, Signature]] = {
     "upper": ("casing", ("string",), False, "string", False),

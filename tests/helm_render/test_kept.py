@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 from pathlib import Path
+
+import pytest
 
 from helmflow.helm.chart.load import load
 from helmflow.helm.render import engine, kept
@@ -38,9 +43,9 @@ def test_programs_and_heads_serve_the_next_process(tmp_path: Path) -> None:
     chart = load(path)
     rendered = engine.render(chart, {}, options)
     rendered.keep_programs()
-    things.save_heads(chart, "r")
+    things.save_seen(chart, "r")
     other = kept.Kept(tmp_path / "kept")
-    other.load_heads(load(path), "r")
+    other.load_seen(load(path), "r")
     again = engine.render(load(path), {}, engine.RenderOptions(release_name="r", programs=other.programs))
     assert again.manifest == rendered.manifest
     assert again.manifests[0].body == {"kind": "A", "metadata": {"name": "r"}, "a": 1.0}
@@ -54,3 +59,47 @@ def test_damaged_and_foreign_entries_are_not_used(tmp_path: Path) -> None:
     assert things.load_values(b"a: 1\n") == {"a": 1.0}
     (tmp_path / "kept" / "things").chmod(0o777)
     assert things.load_values(b"a: 1\n") == {"a": 1.0}
+
+
+def kept_chart(tmp_path: Path) -> tuple[Path, Path]:
+    """A chart that is kept, and the folder."""
+    chart = write_chart(tmp_path / "c", FILES)
+    time.sleep(2.1)
+    kept.Kept(tmp_path / "kept").load_chart(chart)
+    assert list((tmp_path / "kept" / "things").iterdir())
+    return chart, tmp_path / "kept"
+
+
+def test_an_edit_that_keeps_size_and_time_is_noticed(tmp_path: Path) -> None:
+    chart, folder = kept_chart(tmp_path)
+    file = chart / "values.yaml"
+    before = file.stat()
+    file.write_text("a: 2\n")
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert file.stat().st_mtime_ns == before.st_mtime_ns
+    assert kept.Kept(folder).load_chart(chart).values == {"a": 2.0}
+
+
+def test_another_version_of_helmflow_reads_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chart, folder = kept_chart(tmp_path)
+    count = len(list((folder / "things").iterdir()))
+    monkeypatch.setattr(kept, "__version__", "99")
+    kept.Kept(folder).load_chart(chart)
+    assert len(list((folder / "things").iterdir())) == count + 1
+
+
+def test_processes_that_run_at_once_share_the_folder(tmp_path: Path) -> None:
+    chart = write_chart(tmp_path / "c", FILES)
+    time.sleep(2.1)
+    environ = {**os.environ, "HELMFLOW_CACHE_HOME": str(tmp_path / "cache")}
+    command = [sys.executable, "-m", "helmflow", "chart", "template", "r", str(chart)]
+    for _ in range(2):
+        running = [
+            subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            for _ in range(4)
+        ]
+        ended = [process.communicate() for process in running]
+        assert len(set(ended)) == 1
+        assert b"a: 1" in ended[0][0]
+        assert not ended[0][1]
+    assert not list((tmp_path / "cache").rglob(".*"))

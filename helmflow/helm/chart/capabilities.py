@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from helmflow.core.errors import ChartError
-from helmflow.core.lazy import cached_property, pattern
+from helmflow.core.lazy import cached_property
 from helmflow.core.records import dataclass
 
 TYPE_CHECKING = False
@@ -43,7 +43,7 @@ DEFAULT_API_VERSIONS: Final[tuple[str, ...]] = (
 )
 
 
-_VERSION: Final = pattern(r"(?a)\s*v?(\d+(?:\.\d+)*)")
+_DIGITS: Final = "0123456789"
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,14 @@ DEFAULT_CAPABILITIES: Final = Capabilities()
 
 
 def _numbers(text: str) -> str:
-    found = _VERSION.match(text)
-    if found is None or "." not in found[1]:
+    """The numbers with dots between them that the version begins with, at least two."""
+    numbers: list[str] = []
+    for part in text.lstrip(" \t\n\r\f\v").removeprefix("v").split("."):
+        rest = part.lstrip(_DIGITS)
+        if rest != part:
+            numbers.append(part.removesuffix(rest))
+        if rest or not part:
+            break
+    if len(numbers) < 2:
         raise ChartError(f'could not parse "{text}" as version', error_id="chart.kube-version")
-    return found[1]
+    return ".".join(numbers)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from helmflow.core import lazy
+from helmflow.core import answers, lazy
 from helmflow.core.errors import ChartError
 from helmflow.core.records import dataclass, replace
 from helmflow.helm.chart.behaviour import HELM_4, Behaviour
@@ -132,6 +132,10 @@ def check_present(chart: Chart) -> None:
 
 def compatible(constraint: str, version: str) -> bool:
     """Whether a version is in a range; nothing is in a range that cannot be read."""
+    return bool(answers.find(_compatible, "compatible", constraint, version))
+
+
+def _compatible(constraint: str, version: str) -> bool:
     try:
         return semver.Constraint.parse(constraint).check(semver.Version.parse(version))
     except semver.SemverError:

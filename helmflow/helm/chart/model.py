@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import marshal
+from _blake2 import blake2b  # hashlib's own, without what importing hashlib costs
 
 from helmflow.core.lazy import cached_property
 from helmflow.core.records import dataclass, field, replace
@@ -84,6 +85,11 @@ class ChartFile:
     def text(self) -> str:
         """The file as text; bytes that are no UTF-8 survive as surrogates."""
         return self.data.decode("utf-8", "surrogateescape")
+
+    @cached_property
+    def digest(self) -> bytes:
+        """Names the content."""
+        return blake2b(self.data, digest_size=16).digest()
 
 
 @dataclass(frozen=True)

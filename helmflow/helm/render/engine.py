@@ -37,6 +37,7 @@ else:  # most renders do not fail
     unread = lazy.module("helmflow.helm.render.unread")
 
 _NOTES: Final = "NOTES.txt"
+_KEPT: Final = "kept-programs"  # in a chart's memo, the templates whose programs are to be kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,14 +110,13 @@ class Rendered:
         return manifests.stream(self.manifests)
 
     def keep_programs(self) -> None:
-        """Compile the chart's templates for the next process, if `options.programs` has none of this chart yet.
+        """Compile the chart's templates for the next process, what `options.programs` has not got yet.
 
         Takes longer than rendering did: for when the output is written.
         """
-        keep = self.chart.memo.pop("to-keep", None)
-        if keep is not None and self.options.programs is not None:
-            templates, texts = keep
-            templates.save_programs(texts, self.options.programs)
+        templates: TemplateSet | None = self.chart.memo.get(_KEPT)
+        if templates is not None and self.options.programs is not None:
+            templates.save_programs(self.options.programs)
 
     def template_output(self, *, show_only: tuple[str, ...] = ()) -> str:
         """What `helm template` prints: CRDs if asked for, manifests, then hooks. Raises ChartError for an unknown
@@ -387,9 +387,8 @@ def _template_set(chart: Chart, layout: _Layout, run: Run, options: RenderOption
         return known.renew(run.calls())
     templates = TemplateSet(run.functions(), missing_key="error" if options.strict else "zero")
     if options.programs is not None:
-        texts = [file.text for _, file in layout.parsed]
-        if not templates.load_programs(texts, options.programs):
-            chart.memo["to-keep"] = templates, texts
+        chart.memo[_KEPT] = templates
+        templates.load_programs({file.text: file.digest for _, file in layout.parsed}, options.programs)
     for path, file in layout.parsed:
         try:
             templates.parse(path, file.text)

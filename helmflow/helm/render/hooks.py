@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from helmflow.core.lazy import pattern
 from helmflow.core.records import dataclass
 
 TYPE_CHECKING = False
@@ -24,7 +23,6 @@ EVENTS: Final = (
 _MEANS: Final = {**{event: event for event in EVENTS}, "test-success": "test"}
 _LEGACY: Final = {"test-failure": "test"}
 CRD_INSTALL: Final = "crd-install"
-_INTEGER: Final = pattern(r"[+-]?[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,5 +72,6 @@ def _words(annotation: str | None) -> tuple[str, ...]:
 
 def _weight(text: str) -> int:
     """Go's Atoi, 0 for what it refuses."""
-    weight = int(text) if _INTEGER.fullmatch(text) else 0
+    digits = text[1:] if text.startswith(("+", "-")) else text
+    weight = int(text) if digits.isascii() and digits.isdigit() else 0
     return weight if -(1 << 63) <= weight < 1 << 63 else 0

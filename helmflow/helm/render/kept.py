@@ -6,36 +6,43 @@ may be deleted at any time.
 
 from __future__ import annotations
 
-import marshal
 import os
 import stat
+import sys
 import time
-from hashlib import blake2b
-from pathlib import Path
+from _blake2 import blake2b  # hashlib's own, without what importing hashlib costs
 
-from helmflow.core.paths import cache_home
+from helmflow import __version__
+from helmflow.core import answers, go_json, lazy
+from helmflow.core.paths import cache_home_path
 from helmflow.core.records import replace
-from helmflow.gotemplate.program_cache import FolderCache, ProgramCache
+from helmflow.gotemplate.program_cache import FolderCache, ProgramCache, pack, unpack
 from helmflow.helm.chart.model import Chart, ChartFile, Dependency, Lock, Maintainer, Metadata
-from helmflow.helm.render import engine, functions
+from helmflow.helm.render import engine, functions, manifests
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
     from typing import Any, Final
 
-_FORMAT: Final = 3  # raise with every change of what is stored here
+    from helmflow.core import yaml_write
+else:
+    yaml_write = lazy.module("helmflow.core.yaml_write")
+
+_FORMAT: Final = 5  # raise with every change of what is stored here
 _YOUNG_S: Final = 2.0  # files changed this short ago may change again within the clock's step: these are read
 _HEADS_KEPT: Final = 2000
+_SEEN: Final = "seen"  # in a chart's memo, what was known before it was rendered
 
 
 class Kept:
     """The folder of kept things."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        folder = folder or cache_home() / "render"
-        self.programs: ProgramCache = FolderCache(folder / "programs")
-        self._things = FolderCache(folder / "things")
+        at = os.fspath(folder or cache_home_path("render"))
+        self.programs: ProgramCache = FolderCache(f"{at}/programs")
+        self._things = FolderCache(f"{at}/things")
 
     def load_chart(self, path: str | Path) -> Chart:
         """The chart at `path`, without reading its files if none has changed. Raises ChartError."""
@@ -68,51 +75,54 @@ class Kept:
         values: dict[str, Any] = known
         return values
 
-    def load_heads(self, chart: Chart, name: str) -> None:
-        """Make what the documents of an earlier render of this release were known again."""
-        from helmflow.helm.render import manifests
+    def load_seen(self, chart: Chart, name: str) -> None:
+        """Know again what an earlier render of this release read, wrote, checked and asked."""
+        known = self._get(_key("seen", _identity(chart, name)))
+        if known is None:
+            return
+        heads, passed, texts, answered, forms, quoted = known
+        manifests.know_heads(heads)
+        chart.memo[engine.SCHEMAS_PASSED] = set(passed)
+        functions.know_texts(texts)
+        answers.known.update(answered)
+        if any(forms):
+            yaml_write.know_forms(forms)
+        go_json.know_quoted(quoted)
+        chart.memo[_SEEN] = _size(known)
 
-        known = self._get(_key("heads", _identity(chart, name)))
-        if known is not None:
-            heads, passed, texts = known
-            functions.know_texts(texts)
-            chart.memo["texts-kept"] = texts
-            manifests.know_heads(heads)
-            chart.memo[engine.SCHEMAS_PASSED] = set(passed)
-            chart.memo["schemas-kept"] = passed
-
-    def save_heads(self, chart: Chart, name: str) -> None:
-        """Keep what the documents were that this process has read."""
-        from helmflow.helm.render import manifests
-
-        heads = manifests.new_heads(_HEADS_KEPT)
-        passed = sorted(chart.memo.get(engine.SCHEMAS_PASSED, ()))
-        texts = functions.texts_read()
-        kept = chart.memo.get("schemas-kept", []), chart.memo.get("texts-kept", {})
-        if heads is not None or (passed, texts) != kept:
-            self._put(
-                _key("heads", _identity(chart, name)), (heads or manifests.heads(_HEADS_KEPT), passed, texts)
-            )
+    def save_seen(self, chart: Chart, name: str) -> None:
+        """Keep what the documents were that this process has read, which values passed schemas, what was asked, and how
+        texts were written."""
+        seen = (
+            manifests.heads(_HEADS_KEPT),
+            sorted(chart.memo.get(engine.SCHEMAS_PASSED, ())),
+            functions.texts_read(),
+            answers.known,
+            yaml_write.forms() if "helmflow.core.yaml_write" in sys.modules else (),
+            go_json.quoted(),
+        )
+        if _size(seen) != chart.memo.get(_SEEN):
+            self._put(_key("seen", _identity(chart, name)), seen)
 
     def _get(self, key: str) -> Any:
-        entry = self._things.load(key)
-        if entry is None or blake2b(entry[16:], digest_size=16).digest() != entry[:16]:
-            return None
-        try:
-            return marshal.loads(entry[16:])
-        except (EOFError, ValueError, TypeError):
-            return None
+        return unpack(self._things.load(key))
 
     def _put(self, key: str, thing: Any) -> None:
         try:
-            content = marshal.dumps(thing)
-        except ValueError:
+            content = pack(thing)
+        except ValueError:  # numbers that are no plain ones
             return
-        self._things.store(key, blake2b(content, digest_size=16).digest() + content)
+        self._things.store(key, content)
 
 
 def _key(kind: str, content: bytes) -> str:
-    return blake2b(f"{_FORMAT} {kind}\0".encode() + content, digest_size=20).hexdigest()
+    head = f"{_FORMAT} {__version__} {sys.version} {kind}\0".encode()
+    return blake2b(head + content, digest_size=20).hexdigest()
+
+
+def _size(seen: Iterable[Any]) -> list[int]:
+    """What grows with everything new."""
+    return [sum(map(len, part)) if isinstance(part, tuple) else len(part) for part in seen]
 
 
 def _identity(chart: Chart, name: str) -> bytes:
@@ -126,7 +136,9 @@ def _state_of(path: str) -> str:
     try:
         top = os.stat(path)
         for name, found in _states(path, top):
-            lines.append(f"{name}\0{found.st_size}\0{found.st_mtime_ns}\0{found.st_ino}\0{found.st_mode}")
+            lines.append(
+                f"{name}\0{found.st_size}\0{found.st_mtime_ns}\0{found.st_ctime_ns}\0{found.st_ino}\0{found.st_mode}"
+            )
             newest = max(newest, found.st_mtime, found.st_ctime)
     except (OSError, RecursionError):
         return ""
@@ -161,7 +173,7 @@ def _packed(chart: Chart) -> Any:
         chart.values,
         chart.values_text,
         chart.schema,
-        tuple((file.name, file.data) for file in chart.templates),
+        tuple((file.name, file.data, file.digest) for file in chart.templates),
         tuple((file.name, file.data) for file in chart.files),
         tuple(_packed(sub) for sub in chart.dependencies),
         None
@@ -175,6 +187,12 @@ def _astuple(one: Maintainer | Dependency | None) -> Any:
     return None if one is None else tuple(getattr(one, name) for name in one.__match_args__)
 
 
+def _template(name: str, data: bytes, digest: bytes) -> ChartFile:
+    file = ChartFile(name, data)
+    file.__dict__["digest"] = digest
+    return file
+
+
 def _unpacked(stored: Any) -> Chart:
     data, values, values_text, schema, templates, files, subcharts, lock, digest = stored
     data["maintainers"] = tuple(None if one is None else Maintainer(*one) for one in data["maintainers"])
@@ -184,7 +202,7 @@ def _unpacked(stored: Any) -> Chart:
         values=values,
         values_text=values_text,
         schema=schema,
-        templates=tuple(ChartFile(*file) for file in templates),
+        templates=tuple(_template(*file) for file in templates),
         files=tuple(ChartFile(*file) for file in files),
         dependencies=tuple(_unpacked(sub) for sub in subcharts),
         lock=None if lock is None else Lock(lock[0], lock[1], tuple(Dependency(*one) for one in lock[2])),

@@ -148,7 +148,18 @@ def sort(files: Mapping[str, str], *, behaviour: Behaviour = HELM_4, legacy_hook
 
 def parse(text: str) -> tuple[Manifest, ...]:
     """The manifests in a stream such as a stored release's text, in its order; sources as its comments name them."""
-    return tuple(_parsed(split(text)))
+    return tuple(_parsed(_stored_documents(text)))
+
+
+def _stored_documents(text: str) -> Iterator[str]:
+    """The documents of a stored release as the API server's clients cut them.
+
+    Only the line break before a separator is not theirs: a literal block at a document's end keeps its own.
+    """
+    first, *rest = f"\n{text}".split("\n---")
+    for document in (first, *(part.partition("\n")[2] for part in rest)):
+        if document.strip():
+            yield document.lstrip("\n")
 
 
 def _parsed(documents: Iterable[str]) -> Iterator[Manifest]:
@@ -237,11 +248,6 @@ def read_head(document: str, path: str) -> tuple[Head, Any]:
     return head, body
 
 
-def new_heads(most: int) -> list[tuple[str, str, str, str, str, dict[str, str]]] | None:
-    """What the documents were that this process has read, as plain data; None where all were known before."""
-    return heads(most) if any(document not in _known_before for document in _heads) else None
-
-
 def heads(most: int) -> list[tuple[str, str, str, str, str, dict[str, str]]]:
     """What the documents were that this process knows, as plain data."""
     return [
@@ -254,10 +260,6 @@ def know_heads(stored: Iterable[tuple[str, str, str, str, str, dict[str, str]]])
     """Take over what another process read: these documents need not be read to be sorted."""
     for document, api_version, kind, name, namespace, noted in stored:
         _heads.setdefault(document, (Head(api_version, kind, name, namespace, noted), None))
-        _known_before.add(document)
-
-
-_known_before: set[str] = set()
 
 
 class _Mismatch(Exception):
