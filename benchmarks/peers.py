@@ -38,7 +38,8 @@ def folder() -> Path:
 
 def build() -> Peers:
     """Build what is missing; each takes minutes, once."""
-    made, missing = folder() / "bin", []
+    made = folder() / "bin"
+    missing: list[str] = []
     made.mkdir(parents=True, exist_ok=True)
     stamp = f"-s -w -X helm.sh/helm/v4/internal/version.version={HELM}"
     helm = _installed(

@@ -154,6 +154,7 @@ def _apply_crds(step: ApplyCrds, bench: Bench) -> None:
 
 def _apply_objects(step: ApplyObjects, bench: Bench) -> None:
     """In Helm's order: kind by kind, side by side inside a run of one kind."""
+    _raise_first(bench.tools.client.each([_migrating(change, bench) for change in step.migrated]))
     for kind, group in groupby(step.changes, key=lambda change: change.ref.kind):
         bench.tools.cancel.check()
         changes = list(group)
@@ -199,6 +200,16 @@ def _served_kinds(crd: Any) -> Iterator[tuple[str, str]]:
     for version in spec.get("versions") or ():
         if version.get("served"):
             yield f"{spec.get('group')}/{version.get('name')}", str((spec.get("names") or {}).get("kind"))
+
+
+def _migrating(change: Change, bench: Bench) -> Callable[[], None]:
+    def migrate() -> None:
+        client = bench.tools.client
+        live = change.live or client.find(change.ref)
+        if live is not None:
+            bench.applied[change.ref] = applying.migrate(client, live, last=change.last)
+
+    return migrate
 
 
 def _applier(change: Change, bench: Bench) -> Callable[[], None]:

@@ -204,7 +204,13 @@ def _change(
     compared: Compared, subject: Subject, target: Target, before: Target | None, asked: _Pending | None
 ) -> Change:
     live = subject.live.get(target.ref)
-    unchanged = Change(ref=target.ref, kind=ChangeKind.UNCHANGED, source=target.source, live=live)
+    unchanged = Change(
+        ref=target.ref,
+        kind=ChangeKind.UNCHANGED,
+        source=target.source,
+        live=live,
+        last=before.document if before else None,
+    )
     if live is None:
         if before is not None and _same_document(before, target):
             compared.missing += 1

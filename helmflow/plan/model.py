@@ -185,9 +185,14 @@ class RunChartHooks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApplyObjects:
-    """Create, update, replace or adopt objects in Helm's order."""
+    """Create, update, replace or adopt objects in Helm's order.
+
+    `migrated` stay as they are but for their owner: Helm applies what a revision says was applied server-side, and
+    would conflict with what an earlier one had written client-side.
+    """
 
     changes: tuple[Change, ...]
+    migrated: tuple[Change, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

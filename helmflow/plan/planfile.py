@@ -54,7 +54,8 @@ class Expected:
 class SavedPlan:
     """A plan with everything that carrying it out later takes.
 
-    `clusters` are kube-system's uids by context; `hooks` the user's own hooks, rendered, by release and event.
+    `clusters` are kube-system's uids by context; `hooks` the user's own hooks, rendered, by release and event;
+    `secrets` what must not be shown when the plan is carried out (only ever in an encrypted file).
     """
 
     plan: Plan
@@ -62,6 +63,7 @@ class SavedPlan:
     preconditions: tuple[Precondition, ...]
     expected: tuple[Expected, ...]
     hooks: tuple[tuple[ReleaseId, str, tuple[state_hooks.RenderedHook, ...]], ...] = ()
+    secrets: tuple[str, ...] = ()
 
 
 def write(saved: SavedPlan, path: Path, *, key: str = "", secret: bool = False) -> None:
@@ -172,7 +174,13 @@ def _light(saved: SavedPlan) -> SavedPlan:
 
 def _without_live(step: model.Step) -> model.Step:
     match step:
-        case model.ApplyObjects() | model.DeleteObjects():
+        case model.ApplyObjects():
+            changes, migrated = (
+                tuple(replace(change, live=None) for change in group)
+                for group in (step.changes, step.migrated)
+            )
+            return replace(step, changes=changes, migrated=migrated)
+        case model.DeleteObjects():
             return replace(step, changes=tuple(replace(change, live=None) for change in step.changes))
         case _:
             return step

@@ -8,7 +8,7 @@ from typing import Any
 
 from helmflow.core.ids import ReleaseId
 from helmflow.helm.release import codec
-from helmflow.helm.release.record import ApplyMethod, HookRecord, HookRun, ReleaseStatus, Revision
+from helmflow.helm.release.record import ApplyMethod, HookRecord, ReleaseStatus, Revision
 from helmflow.helm.render.engine import Rendered
 
 
@@ -78,16 +78,17 @@ def new(
 
 
 def back_to(goal: Revision, number: int, newest: Revision | None) -> Revision:
-    """The revision that a rollback to `goal` stores: its content under a new number."""
-    hooks = tuple(replace(hook, last_run=HookRun()) for hook in goal.hooks)
+    """The revision that a rollback to `goal` stores: its content under a new number.
+
+    Like Helm's, its hooks remember their runs, and only its description says what it goes back to.
+    """
     return replace(
         goal,
         number=number,
         status=ReleaseStatus.UNKNOWN,
-        hooks=hooks,
         first_deployed=newest.first_deployed if newest else goal.first_deployed,
         deleted="",
-        rollback_revision=goal.number,
+        rollback_revision=0,
         apply_method=ApplyMethod.SERVER_SIDE,
     )
 

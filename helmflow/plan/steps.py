@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from helmflow.helm.release.record import HookPhase, ReleaseStatus, Revision
+from helmflow.kube.ownership import client_side_entries
 from helmflow.plan import removal
 from helmflow.plan.model import (
     Action,
@@ -231,8 +232,13 @@ def _hooks(parts: Parts, event: HookEvent) -> list[Step]:
 def _objects(parts: Parts) -> list[Step]:
     found: list[Step] = []
     applied = tuple(change for change in parts.changes if change.kind in APPLIED)
-    if applied:
-        found.append(ApplyObjects(changes=applied))
+    migrated = tuple(
+        change
+        for change in parts.changes
+        if change.kind is ChangeKind.UNCHANGED and change.live and client_side_entries(change.live)
+    )
+    if applied or migrated:
+        found.append(ApplyObjects(changes=applied, migrated=migrated))
     gone = [change for change in parts.changes if change.kind is ChangeKind.DELETE]
     kept = tuple(change.ref for change in parts.changes if change.kind is ChangeKind.KEEP)
     customs, rest = removal.custom_first(gone)

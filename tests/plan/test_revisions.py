@@ -61,4 +61,4 @@ def test_a_stored_revision_knows_how_its_templates_saw_it(
 def test_going_back_stores_the_old_content_under_a_new_number() -> None:
     goal = revision(1, S.SUPERSEDED, "Install complete")
     found = revisions.back_to(goal, 4, revision(3, S.FAILED))
-    assert (found.number, found.rollback_revision, found.apply_method) == (4, 1, "ssa")
+    assert (found.number, found.rollback_revision, found.apply_method) == (4, 0, "ssa")

@@ -189,8 +189,8 @@ def _object(fields: Iterable[tuple[str, str]]) -> str:
     return "{" + ",".join(f'"{key}":{text}' for key, text in fields if text) + "}"
 
 
-def _files(files: Iterable[ChartFile]) -> list[dict[str, str]]:
-    return [{"name": file.name, "data": base64.b64encode(file.data).decode()} for file in files]
+def _files(files: Iterable[ChartFile]) -> list[dict[str, str]] | None:
+    return [{"name": file.name, "data": base64.b64encode(file.data).decode()} for file in files] or None
 
 
 def _revision(parsed: Mapping[str, Any], labels: Mapping[str, str]) -> Revision:
