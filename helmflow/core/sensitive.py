@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 import re
 import threading
@@ -77,11 +78,15 @@ class SecretTexts:
             self._texts.update(text for text in found if len(text) >= self.SHORTEST)
             self._pattern = None
 
+    def texts(self) -> tuple[str, ...]:
+        """Every remembered text: only for what is encrypted itself."""
+        return tuple(sorted(self._texts))
+
     def __bool__(self) -> bool:
         return bool(self._texts)
 
     def mask(self, text: str) -> str:
-        """The text with every remembered secret (also its base64 form) replaced by ***."""
+        """The text with every remembered secret (also as base64, in JSON and in HTML) replaced by ***."""
         if not self._texts:
             return text
         with self._lock:
@@ -93,12 +98,34 @@ class SecretTexts:
     def _compiled(self) -> re.Pattern[str]:
         forms = set(self._texts)
         for text in self._texts:
-            forms.add(base64.b64encode(text.encode("utf-8", "surrogateescape")).decode("ascii"))
-            forms.add(json.dumps(text)[1:-1])
+            forms.update(_written(text))
         return re.compile("|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True)))
 
     def __repr__(self) -> str:
         return f"SecretTexts({len(self._texts)} texts)"
+
+
+def _written(text: str) -> set[str]:
+    """The forms in which texts stand in what is shown: base64, quoted as YAML, JSON and Go do, and these in JSON or HTML."""
+    found = {
+        text,
+        text.replace("'", "''"),
+        json.dumps(text)[1:-1],
+        json.dumps(text, ensure_ascii=False)[1:-1],
+    }
+    found |= {_without_markup(form) for form in found}
+    found |= {quoted(form) for form in found for quoted in (html.escape, _in_json)}
+    found.add(base64.b64encode(text.encode("utf-8", "surrogateescape")).decode("ascii"))
+    return found
+
+
+def _in_json(text: str) -> str:
+    return json.dumps(text)[1:-1]
+
+
+def _without_markup(text: str) -> str:
+    """As Go's JSON writes what could be markup."""
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 # The secrets of the last loads: an error may be shown when the run that it comes from is over.

@@ -418,7 +418,8 @@ def _ignored(page: _Page) -> Mapping[str, int]:
 
 
 def _first_line(text: str) -> str:
-    return sanitize(text).split("\n")[0][:300]
+    # Masked before it is cut: half a secret is found by no mask.
+    return sanitize(mask_everything(text)).split("\n")[0][:300]
 
 
 def _text(text: str) -> str:

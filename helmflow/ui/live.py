@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from helmflow.core import events
 from helmflow.core.ids import ReleaseId
+from helmflow.core.sensitive import mask_everything
 from helmflow.ui import error_view
 from helmflow.ui.text import columns, duration, namer, sanitize
 from helmflow.ui.theme import STYLE_OF_OUTCOME
@@ -111,7 +112,7 @@ class LiveReporter:
     def _print(self, text: str, style: str = "") -> None:
         from rich.text import Text
 
-        self._console.print(Text(text, style=style))
+        self._console.print(Text(mask_everything(text), style=style))
 
     def table(self) -> Text:
         """The running releases: what each does, for how long, and what it waits for; below its row where that is long."""
@@ -127,7 +128,9 @@ class LiveReporter:
                     f"{row.state} {row.step}".strip(),
                     f"{ready}/{len(row.objects)}" if row.objects else "",
                     duration(self._monotonic() - row.since),
-                    next((f"{ref}: {why}" for ref, why in sorted(row.objects.items()) if why), ""),
+                    mask_everything(
+                        next((f"{ref}: {why}" for ref, why in sorted(row.objects.items()) if why), "")
+                    ),
                 )
             )
         header, *lines = columns(cells, "  ", width=self._console.width)

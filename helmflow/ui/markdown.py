@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from helmflow.core.ids import ReleaseId
+from helmflow.core.sensitive import mask_everything
 from helmflow.execute.report import Outcome, ReleaseReport, RunReport
 from helmflow.plan import risk
 from helmflow.plan.model import ActionKind, ChangeKind, Plan, ReleasePlan
@@ -16,6 +17,7 @@ from helmflow.ui.text import duration, namer, plural, sanitize
 from helmflow.ui.theme import Theme
 
 LIMIT: Final = 65_536  # GitHub's bound on a comment, in characters
+ROWS_LIMIT: Final = 24_000  # of the table, so that diffs have room beside it
 MARKER: Final = "<!-- helmflow plan {key} -->"
 RUN_MARKER: Final = "<!-- helmflow run {key} -->"
 _CONTEXT: Final = 3
@@ -60,7 +62,7 @@ def render(plan: Plan, *, limit: int = LIMIT) -> str:
     note = ""
     if omitted:
         note = f"\n> **{plural(omitted, 'diff')} did not fit into a comment** and can be read in the job's log.\n"
-    return (head + "".join(folds) + note + foot)[:limit]
+    return head + "".join(folds) + note + foot
 
 
 def render_run(report: RunReport, plan: Plan | None, recorder: Recorder, *, limit: int = LIMIT) -> str:
@@ -80,8 +82,15 @@ def render_run(report: RunReport, plan: Plan | None, recorder: Recorder, *, limi
     ]
     if report.releases:
         lines += ["| Release | Outcome | Revision | Chart | Time | Why |", "|---|---|---|---|---|---|"]
-        lines += [_outcome(release, name(release.id)) for release in report.releases]
-        lines.append("")
+        # What did not go well comes first, so that it is there whatever has to be left out.
+        order = sorted(
+            report.releases, key=lambda release: release.outcome in (Outcome.DONE, Outcome.UNCHANGED)
+        )
+        rows = [_outcome(release, name(release.id)) for release in order]
+        fitting = _fitting(rows, ROWS_LIMIT)
+        lines += [*rows[:fitting], ""]
+        if fitting < len(rows):
+            lines += [f"and {plural(len(rows) - fitting, 'more release')}", ""]
     path = critical_path(recorder)
     if path:
         lines += [f"Critical path: {' → '.join(escape(name(release)) for release in path)}", ""]
@@ -112,7 +121,7 @@ def _outcome(release: ReleaseReport, name: str) -> str:
         str(release.revision or ""),
         release.chart,
         duration(release.seconds) if release.seconds else "",
-        release.reason.split("\n")[0][:200],
+        mask_everything(release.reason).split("\n")[0][:200],
     )
     return "| " + " | ".join(escape(cell) for cell in cells) + " |"
 
@@ -166,11 +175,23 @@ def _head(plan: Plan, changed: list[ReleasePlan], risks: tuple[risk.Risk, ...]) 
         lines.append("| Release | Action | Objects | Restarts pods | Why |")
         lines.append("|---|---|---|---|---|")
         restarting = {one.release for one in risks if one.code == "restart"}
-        lines.extend(
-            _row(release, name(release.id), restarts=release.id in restarting) for release in changed
-        )
+        rows = [_row(release, name(release.id), restarts=release.id in restarting) for release in changed]
+        fitting = _fitting(rows, ROWS_LIMIT)
+        lines.extend(rows[:fitting])
         lines.append("")
+        if fitting < len(rows):
+            lines += [f"and {plural(len(rows) - fitting, 'more release')}, with smaller risks", ""]
     return "\n".join(lines) + "\n"
+
+
+def _fitting(rows: Sequence[str], room: int) -> int:
+    """How many of the rows, from the first on, have room."""
+    used = 0
+    for number, row in enumerate(rows):
+        used += len(row) + 1
+        if used > room:
+            return number
+    return len(rows)
 
 
 def _row(release: ReleasePlan, name: str, *, restarts: bool) -> str:
@@ -228,12 +249,19 @@ def _foot(plan: Plan, changed: list[ReleasePlan]) -> str:
 
 def escape(text: str) -> str:
     """Text that no Markdown reader takes for anything but text: no links, mentions, HTML or table ends."""
-    return _quiet(_ESCAPED.sub(r"\\\1", sanitize(text)).replace("\n", " "))
+    # Masked first: an escaped secret is found by no mask.
+    return _quiet(_ESCAPED.sub(r"\\\1", sanitize(mask_everything(text))).replace("\n", " "))
 
 
 def escape_html(text: str) -> str:
     """Text inside an HTML element."""
-    plain = sanitize(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\n", " ")
+    plain = (
+        sanitize(mask_everything(text))
+        .replace("&", "&amp;")
+        .replace("<", "&lt;")
+        .replace(">", "&gt;")
+        .replace("\n", " ")
+    )
     return _quiet(plain)
 
 

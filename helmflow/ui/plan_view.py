@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from helmflow.core.ids import ReleaseId
+from helmflow.core.sensitive import mask_everything
 from helmflow.plan import risk
 from helmflow.plan.model import ActionKind, ChangeKind, Plan, ReleasePlan
 from helmflow.ui import diff_view, plan_json
@@ -92,4 +93,4 @@ def _row(release: ReleasePlan, name: str) -> tuple[str, ...]:
     objects = " ".join(
         f"{sign}{count}" for sign, count in (("+", created), ("~", changed), ("-", deleted)) if count
     )
-    return name, release.action.kind.value, objects or "-", sanitize(release.action.reason)
+    return name, release.action.kind.value, objects or "-", sanitize(mask_everything(release.action.reason))

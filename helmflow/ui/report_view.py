@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from helmflow.core.errors import ConfigError
 from helmflow.core.ids import ReleaseId
+from helmflow.core.sensitive import mask_everything
 from helmflow.execute.report import Outcome, ReleaseReport, RunReport, TestResult
 from helmflow.ui import error_view
 from helmflow.ui.text import columns, duration, indented, namer, plural, sanitize
@@ -73,7 +74,8 @@ def _state(release: ReleaseReport) -> str:
 
 
 def _why(release: ReleaseReport, name: Name) -> str:
-    words = sanitize(release.reason).split("\n")[0][:160]
+    # Masked before it is cut or wrapped: half a secret is found by no mask.
+    words = sanitize(mask_everything(release.reason)).split("\n")[0][:160]
     return f"{words} (because of {name(release.because_of)})" if release.because_of else words
 
 

@@ -91,3 +91,37 @@ def test_nothing_from_a_chart_gets_out_of_its_place(reason: str, before: str, af
     assert not re.search(r"(?<!\\)@", outside.split("\n", 2)[2].replace("prod @ eu1", ""))
     rows = [line for line in text.splitlines() if line.startswith("| apps/web")]
     assert len(rows) <= 1
+
+
+def test_fifty_releases_with_a_twentieth_changed_fit_with_the_biggest_risk_first() -> None:
+    releases = []
+    for number in range(50):
+        same = [
+            Change(ref=ObjectRef("v1", "ConfigMap", "apps", f"c{i}"), kind=ChangeKind.UNCHANGED)
+            for i in range(19)
+        ]
+        change = update(
+            f"web{number}", DEPLOYMENT.format(replicas=1, tag=1), DEPLOYMENT.format(replicas=1, tag=2)
+        )
+        if number == 37:
+            claim = ObjectRef("v1", "PersistentVolumeClaim", "apps", "data")
+            change = Change(ref=claim, kind=ChangeKind.DELETE, before="kind: PersistentVolumeClaim\n")
+        releases.append(release(f"web{number}", change, *same))
+    text = markdown.render(plan(*releases))
+    assert len(text) < markdown.LIMIT
+    assert text.count("<details>") == 50
+    assert "did not fit" not in text
+    assert text.index("apps/web37 (") < text.index("apps/web0 (")
+    assert text.index("| apps/web37 |") < text.index("| apps/web0 |")
+
+
+def test_a_table_of_thousands_is_cut_and_says_so() -> None:
+    releases = [
+        release(f"a-release-with-a-long-name-{i}", update("w", "a: 1\n", "a: 2\n"), reason="x" * 80)
+        for i in range(3000)
+    ]
+    text = markdown.render(plan(*releases))
+    assert len(text) <= markdown.LIMIT
+    assert "more releases, with smaller risks" in text
+    assert "did not fit into a comment" in text
+    assert text.endswith("`helmflow apply --environment prod`\n")
