@@ -119,6 +119,17 @@ VALUES: Final = (
 )
 RENDER: Final = (
     flag("skip_schema_validation", "--skip-schema-validation", kind=bool, help="Ignore values.schema.json"),
+    flag(
+        "strict_values",
+        "--strict-values",
+        help="Values that no template reads: off, warn (the default) or error",
+    ),
+    flag(
+        "legacy_hooks",
+        "--legacy-hooks",
+        kind=bool,
+        help="Hooks of Helm 2: crd-install, test-success, test-failure",
+    ),
     flag("post_renderer", "--post-renderer", help="Command that changes the manifests"),
     flag("post_renderer_args", "--post-renderer-args", kind=list, help="Arguments of the post-renderer"),
     flag("kube_version", "--kube-version", help="Kubernetes version that templates see"),
@@ -305,6 +316,8 @@ def run_options(given: SimpleNamespace) -> flow.RunOptions:
             validate=bool(get("validate")),
             post_renderer=get("post_renderer") or "",
             post_renderer_args=tuple(get("post_renderer_args") or ()),
+            unread_values=get("strict_values") or "warn",
+            legacy_hooks=bool(get("legacy_hooks")),
             is_upgrade=bool(get("is_upgrade")),
             args=" ".join(filter(None, (get("args"), get("sync_args"), get("diff_args")))),
             kustomize_binary=get("kustomize_binary") or "",

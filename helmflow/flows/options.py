@@ -86,6 +86,8 @@ class RenderOptions:
     post_renderer: str = ""
     post_renderer_args: tuple[str, ...] = ()
     enable_dns: bool = False
+    unread_values: str = "warn"
+    legacy_hooks: bool = False
     is_upgrade: bool = False
     args: str = ""
     kustomize_binary: str = ""
@@ -104,7 +106,7 @@ class WaitOptions:
 class RunningOptions:
     """How a plan is carried out. `concurrency` 0: no bound of its own (as many as are ready, at most 16).
 
-    `confirm` names the protected environment that may be written; `rollback` says what goes back after a failure:
+    `keep_values`: an upgrade that is given no values keeps the deployed ones, as Helm's own; `confirm` names the protected environment that may be written; `rollback` says what goes back after a failure:
     "" (what the environment says), none, release or group.
     """
 
@@ -114,6 +116,8 @@ class RunningOptions:
     refresh_random: bool = False
     reset_values: bool = False
     reuse_values: bool = False
+    reset_then_reuse_values: bool = False
+    keep_values: bool = False
     atomic: bool | None = None
     cleanup_on_fail: bool | None = None
     take_ownership: bool = False

@@ -98,6 +98,8 @@ def render(
                 skip_tests=offline and given.skip_tests,
                 no_hooks=offline and given.no_hooks,
                 lint=lint,
+                unread_values=given.unread_values,
+                legacy_hooks=given.legacy_hooks,
                 post_renderer=_post_renderer(session, prepared),
             ),
         )

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from helmflow.core.errors import ConfigError, TemplateError
+from helmflow.helm.chart.model import Chart
 from helmflow.helm.render.engine import RenderOptions, render
-from helmflow.helm.render.unread import old_names, unread
+from helmflow.helm.render.unread import old_names
 from tests.charts import chart_of
 
 CHART = chart_of(
@@ -43,7 +44,76 @@ CHART = chart_of(
     ],
 )
 def test_unread_values(user: dict[str, Any], told: list[tuple[str, str]]) -> None:
-    assert [(mistake.message, mistake.hint) for mistake in unread(CHART, user)] == told
+    assert unread(CHART, user) == told
+
+
+def unread(chart: Chart, user: dict[str, Any]) -> list[tuple[str, str]]:
+    rendered = render(chart, user, RenderOptions(unread_values="warn"))
+    return [(one.message, one.hint) for one in rendered.warnings if one.error_id == "values.unread"]
+
+
+FOLLOWED = {
+    "variable": "{{ $x := .Values.a }}{{ $x.b }}",
+    "root": "{{ $.Values.a.b }}",
+    "with": "{{ with .Values.a }}{{ .b }}{{ end }}",
+    "else": "{{ if .Values.z }}{{ else }}{{ .Values.a.b }}{{ end }}",
+    "parentheses": "{{ (.Values.a).b }}",
+    "default": "{{ (.Values.a | default dict).b }}",
+    "index": '{{ index .Values "a" "b" }}',
+    "index by a word of a list": '{{ range list "a" }}{{ index $.Values . "b" }}{{ end }}',
+    "get": '{{ get .Values.a "b" }}',
+    "dig": '{{ dig "b" 1 .Values.a }}',
+    "pick": '{{ toYaml (pick .Values.a "b") }}',
+    "key that only the render knows": "{{ index .Values.a .Release.Name }}",
+    "include": '{{ define "t" }}{{ .Values.a.b }}{{ end }}{{ include "t" . }}',
+    "include of a part": '{{ define "t" }}{{ .b }}{{ end }}{{ include "t" .Values.a }}',
+    "helper with a dict": '{{ define "t" }}{{ .it.b }}{{ end }}{{ include "t" (dict "it" .Values.a "root" $) }}',
+    "helper with a list": '{{ define "t" }}{{ (index . 1).b }}{{ end }}{{ include "t" (list $ .Values.a) }}',
+    "root in a dict": '{{ define "t" }}{{ .root.Values.a.b }}{{ end }}{{ include "t" (dict "root" $) }}',
+    "merged root": '{{ define "t" }}{{ .Values.a.b }}{{ end }}{{ include "t" (merge (dict "x" 1) .) }}',
+    "set into a table": '{{ $d := dict }}{{ $_ := set $d "k" .Values.a }}{{ $d.k.b }}',
+    "name put together": '{{ define "c.t" }}{{ .b }}{{ end }}{{ include (printf "%s.t" .Chart.Name) .Values.a }}',
+    "written whole": "{{ toYaml .Values.a }}",
+    "ranged whole": "{{ range $k, $v := .Values.a }}{{ $k }}{{ end }}",
+    "changed in a loop": "{{ $x := .Values.z }}{{ range .Values.l }}{{ $x.b }}{{ $x = $.Values.a }}{{ end }}",
+    "tpl of a value": "{{ tpl .Values.text . }}",
+}
+
+
+@pytest.mark.parametrize("body", FOLLOWED.values(), ids=FOLLOWED)
+def test_values_are_followed_to_where_they_are_read(body: str) -> None:
+    values = "text: '{{ .Values.a.b }}'\n" if "tpl" in body else ""
+    chart = chart_of({"values.yaml": values, "templates/NOTES.txt": body})
+    assert unread(chart, {"a": {"b": "x"}}) == []
+    if not any(word in body for word in ("toYaml .Values.a", ".Release", "$k", "tpl")):
+        assert unread(chart, {"a": {"bb": "x"}}) == [
+            ("value a.bb is set, but no template of c reads it", "did you mean 'b'?")
+        ]
+
+
+def test_items_of_lists_are_followed() -> None:
+    chart = chart_of(
+        {
+            "templates/NOTES.txt": "{{ range .Values.hosts }}{{ .host }}{{ range .paths }}{{ .path }}{{ end }}{{ end }}"
+        }
+    )
+    good = {"hosts": [{"host": "h", "paths": [{"path": "/"}]}]}
+    assert unread(chart, good) == []
+    assert unread(chart, {"hosts": [{"hots": "h", "paths": []}]}) == [
+        ("value hosts.0.hots is set, but no template of c reads it", "did you mean 'host'?")
+    ]
+
+
+def test_helpers_that_call_themselves_come_to_an_end() -> None:
+    deeper = '{{ define "t" }}{{ range $k, $v := . }}{{ include "t" (dict "a" $v "b" (merge (dict "c" $v) $)) }}{{ end }}{{ end }}'
+    chart = chart_of(
+        {"templates/NOTES.txt": deeper + '{{ if .Values.never }}{{ include "t" .Values }}{{ end }}'}
+    )
+    assert unread(chart, {"a": {"b": 1.0}}) == []
+
+
+def test_values_of_subcharts_that_are_off_are_not_missed() -> None:
+    assert unread(CHART, {"s": {"on": False, "anything": 1.0}}) == []
 
 
 def test_unread_values_warn_or_fail() -> None:

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Final
 
 from helmflow.core.errors import Mistake
 from helmflow.core.lazy import pattern
 from helmflow.helm.chart.model import Chart
+from helmflow.helm.render import reads
+
+if TYPE_CHECKING:
+    from helmflow.gotemplate.templates import TemplateSet
 
 _ACTION: Final = pattern(r"\{\{(.*?)\}\}", re.DOTALL)
 _WORD: Final = pattern(r"[A-Za-z0-9_-]+")
-_REFERENCE: Final = pattern(r"\.Values((?:\.[A-Za-z0-9_]+)*)")
-# In an action with one of these words, or that assigns or ranges, a table may be read as a whole.
-_WHOLE: Final = pattern(
-    r":=|\brange\b|\btpl\b|\bto[A-Z]\w*|\bmerge|\bmustMerge|\bdeepCopy\b|\b(?:keys|values|pick|omit|dig|get|index|pluck"
-    r"|quote|squote|print|printf|println|join|concat|append|list|tuple|set|hasKey)\b"
-)
 _OLD_NAMES: Final = {
     ".Release.Time": "there is no release time any more: use `now`",
     ".Capabilities.TillerVersion": "use .Capabilities.HelmVersion",
@@ -27,24 +24,6 @@ _OLD_NAMES: Final = {
     ".Chart.TillerVersion": "use kubeVersion in Chart.yaml",
 }
 _OLD_NAME: Final = pattern("(" + "|".join(map(re.escape, _OLD_NAMES)) + r")\b")
-
-
-@dataclass(frozen=True, slots=True)
-class _Reads:
-    """What a chart's templates mention: words, and paths of tables that may be read as a whole."""
-
-    words: frozenset[str]
-    whole: frozenset[tuple[str, ...]]
-
-
-def unread(chart: Chart, user: dict[str, Any]) -> tuple[Mistake, ...]:
-    """A warning for every value in `user` that nothing in the chart or its subcharts reads, with the nearest name."""
-    charts = [_reads(part) for _, part in chart.walk()]
-    everything = _Reads(
-        frozenset().union(*(one.words for one in charts)), frozenset().union(*(one.whole for one in charts))
-    )
-    search = _Search(everything, frozenset(_conditions(chart, ())))
-    return tuple(search.chart(chart, user, ()))
 
 
 def old_names(chart: Chart) -> tuple[Mistake, ...]:
@@ -75,75 +54,126 @@ def _old_names(chart: Chart) -> Iterator[Mistake]:
                     )
 
 
-def _reads(chart: Chart) -> _Reads:
-    known: _Reads | None = chart.memo.get("reads")
-    if known is None:
-        words: set[str] = set()
-        whole: set[tuple[str, ...]] = set()
-        # values may hold templates for tpl, so their texts count like templates
-        texts = [file.text for file in chart.templates]
-        if chart.values_text and b"{{" in chart.values_text:
-            texts.append(chart.values_text.decode("utf-8", "replace"))
-        for text in texts:
-            for action in _ACTION.findall(text):
-                words.update(_WORD.findall(action))
-                if _WHOLE.search(action):
-                    whole.update(tuple(path.split(".")[1:]) for path in _REFERENCE.findall(action))
-        known = chart.memo["reads"] = _Reads(frozenset(words), frozenset(whole))
-    return known
+class Readers:
+    """Which values a chart's templates, and those of its subcharts, may read."""
+
+    def __init__(
+        self, chart: Chart, templates: TemplateSet, executed: Iterable[tuple[str, str, str]]
+    ) -> None:
+        found = reads.of(templates.bodies(), {path: _place(owner) for path, _, owner in executed})
+        for path in _outside_templates(chart, ()):
+            found.touch(path)
+            found.whole.add(path)
+        self.root = _Node()
+        for path in found.touched | found.whole:
+            self.root.add(path).whole |= path in found.whole
+        # what texts in values and files read when `tpl` runs them is not followed: every word in them counts
+        texts = [part.values_text or b"" for _, part in chart.walk()]
+        if any(b".Files" in file.data for _, part in chart.walk() for file in part.templates):
+            texts += [f.data for _, part in chart.walk() for f in part.files if not f.name.endswith(".md")]
+        self.words: frozenset[str] = frozenset().union(*map(_template_words, texts))
 
 
-@dataclass(frozen=True, slots=True)
-class _Search:
-    """One search: what all charts read together, and the paths that conditions name."""
+class _Node:
+    """A value in the tree of what is read."""
 
-    everything: _Reads
-    conditions: frozenset[tuple[str, ...]]
+    __slots__ = ("children", "whole")
 
-    def chart(self, chart: Chart, values: dict[str, Any], prefix: tuple[str, ...]) -> Iterator[Mistake]:
-        """What is unread of a chart's values, which stand at `prefix` in the user's."""
-        subcharts = {sub.name: sub for sub in chart.dependencies}
-        for key, value in values.items():
-            if key in subcharts and isinstance(value, dict):
-                yield from self.chart(subcharts[key], value, (*prefix, key))
-            elif key not in ("global", "tags"):
-                yield from self._value(chart, (key,), value, prefix)
+    def __init__(self) -> None:
+        self.children: dict[str, _Node] = {}
+        self.whole = False
 
-    def _value(
-        self, chart: Chart, path: tuple[str, ...], value: Any, prefix: tuple[str, ...]
-    ) -> Iterator[Mistake]:
-        own = _reads(chart)
-        whole = (*prefix, *path)
-        if path in own.whole or () in own.whole or whole in self.conditions:
-            return
-        if path[-1] not in own.words and path[-1] not in self.everything.words:
-            if not any(condition[: len(whole)] == whole for condition in self.conditions):
-                yield _mistake(chart, path, whole, self.everything)
-        elif isinstance(value, dict):
-            for key, item in value.items():
-                yield from self._value(chart, (*path, key), item, prefix)
+    def add(self, path: Iterable[str]) -> _Node:
+        node = self
+        for key in path:
+            node = node.children.setdefault(key, _Node())
+        return node
 
 
-def _conditions(chart: Chart, prefix: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    """Full paths of every condition in the chart and its subcharts."""
+def unread(
+    chart: Chart, user: dict[str, Any], readers: Readers, *, given: Chart | None = None
+) -> tuple[Mistake, ...]:
+    """A warning for every value in `user` that nothing in the chart or its subcharts reads, with the nearest name.
+
+    `given` is the chart with the subcharts that are off, whose values are not expected to be read.
+    """
+    if readers.root.whole:
+        return ()
+    search = _Search(chart, readers.words | _template_words(repr(user).encode()))
+    off = {dependency.alias or dependency.name for dependency in (given or chart).metadata.declared}
+    off -= {sub.name for sub in chart.dependencies}
+    shown = {key: value for key, value in user.items() if key not in ("global", "tags") and key not in off}
+    return tuple(search.table(shown, [readers.root], ()))
+
+
+def _place(owner: str) -> reads.Path:
+    """Where the values of the chart with this full path stand: parent/charts/sub is ("sub",)."""
+    return tuple(owner.split("/charts/")[1:])
+
+
+def _outside_templates(chart: Chart, prefix: reads.Path) -> Iterator[reads.Path]:
+    """Full paths of what conditions and import-values read, in the chart and its subcharts."""
     for dependency in chart.metadata.declared:
+        name = dependency.alias or dependency.name
         for condition in dependency.condition.strip().split(","):
             yield (*prefix, *condition.split("."))
+        for wanted in dependency.import_values:
+            child = wanted.get("child") if isinstance(wanted, dict) else f"exports.{wanted}"
+            yield (*prefix, name, *str(child).split("."))
     for sub in chart.dependencies:
-        yield from _conditions(sub, (*prefix, sub.name))
+        yield (*prefix, sub.name, "global")
+        yield from _outside_templates(sub, (*prefix, sub.name))
 
 
-def _mistake(chart: Chart, path: tuple[str, ...], whole: tuple[str, ...], everything: _Reads) -> Mistake:
-    from difflib import get_close_matches
+def _template_words(text: bytes) -> frozenset[str]:
+    if b"{{" not in text:
+        return frozenset()
+    actions = _ACTION.findall(text.decode("utf-8", "replace"))
+    return frozenset(word for action in actions for word in _WORD.findall(action))
 
-    level: Any = chart.values
-    for key in path[:-1]:
-        level = level.get(key) if isinstance(level, dict) else None
-    siblings = [key for key in level if key in everything.words] if isinstance(level, dict) else []
-    words = sorted(_reads(chart).words)
-    near = get_close_matches(path[-1], siblings, 1) or get_close_matches(path[-1], words, 1, 0.7)
-    return Mistake(
-        f"value {'.'.join(whole)} is set, but no template of {chart.name} reads it",
-        error_id="values.unread",
-        hint=f"did you mean {near[0]!r}?" if near else "",
-    )
+
+class _Search:
+    """One search through what a user set."""
+
+    def __init__(self, chart: Chart, words: frozenset[str]) -> None:
+        self._chart = chart
+        self._words = words
+
+    def table(self, values: dict[str, Any], readers: list[_Node], path: reads.Path) -> Iterator[Mistake]:
+        """What is unread of a table that stands at `path`."""
+        for key, value in values.items():
+            inner = [
+                child
+                for node in readers
+                for child in (node.children.get(key), node.children.get(reads.ANY))
+                if child is not None
+            ]
+            if key in self._words or any(node.whole for node in inner):
+                continue
+            if inner:
+                yield from self._inside(value, inner, (*path, key))
+            else:
+                yield self._mistake((*path, key), readers)
+
+    def _inside(self, value: Any, readers: list[_Node], path: reads.Path) -> Iterator[Mistake]:
+        if isinstance(value, dict):
+            yield from self.table(value, readers, path)
+        elif isinstance(value, list) and any(node.children for node in readers):
+            items = {str(index): item for index, item in enumerate(value) if isinstance(item, (dict, list))}
+            yield from self.table(items, readers, path)
+
+    def _mistake(self, path: reads.Path, readers: list[_Node]) -> Mistake:
+        from difflib import get_close_matches
+
+        names = sorted({name for node in readers for name in node.children if name != reads.ANY})
+        near = get_close_matches(path[-1], names, 1)
+        chart, prefix = self._chart, path
+        while (sub := next((one for one in chart.dependencies if one.name == prefix[0]), None)) and prefix[
+            1:
+        ]:
+            chart, prefix = sub, prefix[1:]
+        return Mistake(
+            f"value {'.'.join(path)} is set, but no template of {chart.name} reads it",
+            error_id="values.unread",
+            hint=f"did you mean {near[0]!r}?" if near else "",
+        )
