@@ -87,7 +87,13 @@ def register(app: typer.Typer) -> None:
                 "reset_values",
                 "--reset-values",
                 kind=bool,
-                help="Start from the chart's values (the default)",
+                help="Start from the chart's values (the default where values are given)",
+            ),
+            flag(
+                "reset_then_reuse_values",
+                "--reset-then-reuse-values",
+                kind=bool,
+                help="The deployed values over the new chart's own",
             ),
         ),
         (_NAME, _CHART),
@@ -276,7 +282,6 @@ def _named(given: SimpleNamespace) -> Named:
         "atomic": get_("atomic") or None,
         "cleanupOnFail": get_("cleanup_on_fail") or None,
         "force": get_("force") or None,
-        "reuseValues": get_("reuse_values") or None,
         "createNamespace": get_("create_namespace"),
         "historyMax": get_("history_max"),
         "devel": get_("devel") or None,
@@ -302,7 +307,6 @@ def _options(given: SimpleNamespace) -> Any:
             "timeout": 0,
             "wait": None,
             "atomic": None,
-            "reuse_values": False,
         }
     )
     wanted = options.run_options(plain)
@@ -313,7 +317,12 @@ def _options(given: SimpleNamespace) -> Any:
         set_files=tuple(get_("set_file") or ()),
         set_literals=tuple(get_("set_literal") or ()),
     )
-    return replace(wanted, render=render)
+    running = replace(
+        wanted.running,
+        reset_then_reuse_values=bool(get_("reset_then_reuse_values")),
+        keep_values=True,
+    )
+    return replace(wanted, render=render, running=running)
 
 
 def _code(report: RunReport) -> int:

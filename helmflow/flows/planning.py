@@ -12,7 +12,7 @@ from helmflow.core.errors import Mistake
 from helmflow.core.events import ReleasePlanned
 from helmflow.core.ids import ObjectRef, ReleaseId
 from helmflow.execute.lease import Leases, holder_of, is_stale, leases
-from helmflow.flows import definitions, guard, identity, inventory, rendering
+from helmflow.flows import definitions, guard, identity, inventory, rendering, reusing
 from helmflow.flows.definitions import Definitions
 from helmflow.flows.options import RunOptions, TestOptions
 from helmflow.flows.prepare import Chosen, Preparation, Prepared
@@ -502,24 +502,13 @@ def _check_leases(session: Session, held: Leases, drafts: list[_Draft]) -> None:
 
 
 def _reuse_values(session: Session, draft: _Draft) -> None:
-    """Helm's --reuse-values: what the deployed revision was given, with the new values on top."""
-    running = session.options.running
-    reuses = running.reuse_values or (draft.settings.reuse_values and not running.reset_values)
-    if not reuses or draft.base is None or draft.prepared is None:
+    """Start from what the deployed revision was given, where flags or the release ask for it."""
+    if draft.base is None or draft.prepared is None:
         return
-    values = draft.prepared.values
-    merged = _on_top(values.values, draft.base.config)
-    draft.prepared = replace(draft.prepared, values=replace(values, values=merged))
-
-
-def _on_top(new: Mapping[str, Json], old: Mapping[str, Json]) -> dict[str, Json]:
-    """Values over values, map by map: Helm's CoalesceTables."""
-    found = dict(old)
-    for key, value in new.items():
-        below = found.get(key)
-        both = isinstance(value, Mapping) and isinstance(below, Mapping)
-        found[key] = _on_top(value, below) if both else value  # type: ignore[arg-type]
-    return found
+    mode = reusing.mode_of(session.options.running, own=draft.settings.reuse_values)
+    prepared = draft.prepared
+    chart, values = reusing.reused(mode, prepared.chart, prepared.values.values, draft.base)
+    draft.prepared = replace(prepared, chart=chart, values=replace(prepared.values, values=dict(values)))
 
 
 def _render_all(session: Session, cluster: Cluster, drafts: list[_Draft]) -> None:

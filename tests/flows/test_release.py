@@ -8,7 +8,7 @@ import pytest
 
 from helmflow.core.errors import HelmflowError, Refusal
 from helmflow.flows import release
-from helmflow.flows.options import RenderOptions
+from helmflow.flows.options import RenderOptions, RunningOptions
 from helmflow.flows.release import Named
 from tests.flows import charts
 from tests.flows.town import Town
@@ -51,3 +51,26 @@ def test_upgrade_wants_a_release_unless_it_may_install(town: Town) -> None:
     assert missing.value.error_id == "release.not-deployed"
     assert _call(town, "upgrade", named, or_install=True).ok
     assert town.statuses("web") == ["deployed"]
+
+
+def test_an_upgrade_starts_from_the_values_it_is_told_to(town: Town) -> None:
+    town.chart("web", config=charts.CONFIG)
+    town.file("charts/web/values.yaml", "color: red\n")
+    named = Named(name="web", namespace=town.ns("apps"), chart="./charts/web")
+
+    def upgrade(*sets: str, **how: bool) -> str:
+        running = RunningOptions(lease_duration_s=1.0, keep_values=True, **how)
+        session = town.session(render=RenderOptions(sets=sets), running=running)
+        assert release.upgrade(named, session.options, session.emit, or_install=True, given=session).ok
+        live = town.find("ConfigMap", "web")
+        assert live is not None
+        return str(live["data"]["color"])
+
+    assert upgrade() == "red"
+    town.file("charts/web/values.yaml", "color: blue\n")
+    assert upgrade("other=1", reuse_values=True) == "red"  # the deployed chart's own defaults
+    assert upgrade("other=1", reset_then_reuse_values=True) == "blue"
+    assert upgrade("color=green") == "green"
+    assert upgrade() == "green"  # nothing is given: what is deployed stays
+    assert town.history("web")[-1].config == {"color": "green"}
+    assert upgrade(reset_values=True) == "blue"
