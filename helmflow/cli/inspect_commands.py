@@ -23,6 +23,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands to the app."""
     chosen = (*options.EVERYWHERE, *options.VALUES, *options.NEEDS, *options.CONCURRENCY)
     form = flag("output", "-o", "--output", help="json for machines")
+    unmasked = flag("show_secrets", "--show-secrets", kind=bool, help="Secret values in the journal too")
     skip_charts = flag("skip_charts", "--skip-charts", kind=bool, help="Accepted: listing needs no charts")
     keep = flag("keep_temp_dir", "--keep-temp-dir", kind=bool, help="Accepted: there is none")
     add_command(app, "list", list_, (*options.EVERYWHERE, *options.CHANGED, form, skip_charts, keep))
@@ -60,6 +61,7 @@ def register(app: typer.Typer) -> None:
             *options.TEMPLATE,
             flag("no_hooks", "--no-hooks", kind=bool, help="Without chart hooks"),
             *options.JOURNAL,
+            unmasked,
         ),
     )
     add_command(
@@ -212,7 +214,7 @@ def template(given: SimpleNamespace) -> int:
 
     for release, text in flow.template(options.run_options(given), quiet_emit(given)):
         if not given.output_dir:
-            _write(text)
+            sys.stdout.write(text)  # manifests as `helm template` prints them, Secrets with what they hold
             continue
         from helmflow.ui import output_dir
 
@@ -284,7 +286,10 @@ def version(given: SimpleNamespace) -> int:
 
 
 def _write(text: str) -> None:
-    sys.stdout.write(text)
+    """Whatever a template made of a secret (a name, a label) is masked."""
+    from helmflow.core.sensitive import mask_everything
+
+    sys.stdout.write(mask_everything(text))
 
 
 def quiet_emit(given: SimpleNamespace) -> reporters.Emit:

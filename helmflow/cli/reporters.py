@@ -89,7 +89,7 @@ class Reporting:
         self._plan = plan
         if self._format in (Format.TEXT, Format.JSONL) or self._asks:
             self._close()
-            text = self._text_of(plan)
+            text = self._masked(self._text_of(plan))
             print(text, file=sys.stdout if self._format is Format.TEXT else sys.stderr)
         if not self._asks or not plan.writes:
             return True
@@ -101,7 +101,7 @@ class Reporting:
         self._plan = plan
         match self._format:
             case Format.TEXT:
-                text = self._text_of(plan)
+                text = self._masked(self._text_of(plan))  # names of objects may hold secrets too
             case Format.JSONL:
                 text = ""
             case wanted:
@@ -117,7 +117,7 @@ class Reporting:
         if report.command == "test":
             from helmflow.ui import report_view
 
-            text = report_view.render_tests(report)
+            text = self._masked(report_view.render_tests(report))
         elif self._format in (Format.JSON, Format.MARKDOWN, Format.HTML):
             text = self._document(self._format, self._plan, report)
         elif self._format is Format.TEXT and (not self._given.quiet or not report.ok):

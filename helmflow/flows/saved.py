@@ -10,6 +10,7 @@ from typing import Any
 from helmflow.core.errors import ClusterError, ConfigError, Mistake, Refusal
 from helmflow.core.events import Emit, Warned
 from helmflow.core.ids import ObjectRef, ReleaseId
+from helmflow.core.sensitive import SecretTexts
 from helmflow.execute import local_hooks as own_hooks
 from helmflow.execute import run
 from helmflow.execute.report import RunReport
@@ -58,6 +59,7 @@ def save(options: RunOptions, emit: Emit, path: Path, given: Session | None = No
             ),
             expected=tuple(_expected(release) for release in plan.releases),
             hooks=tuple(_hooks(desired, plan.releases)),
+            secrets=desired.secrets.texts(),
         )
         secret = _holds_secrets(plan, desired)
         planfile.write(saved, path, key=session.environ.get("HELMFLOW_PLAN_KEY", ""), secret=secret)
@@ -73,6 +75,7 @@ def apply_saved(
     """
     with session_for(options, emit, given) as session:
         saved = planfile.read(path, key=session.environ.get("HELMFLOW_PLAN_KEY", ""))
+        SecretTexts().add(saved.secrets)  # what is shown from here on is masked
         clusters = {context: session.cluster(context) for context in saved.clusters}
         for context, identity in saved.clusters.items():
             if _identity(clusters[context]) != identity:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from helmflow.core.errors import HelmflowError
 from helmflow.core.events import Emit
 from helmflow.core.ids import ReleaseId
 from helmflow.flows import prepare
 from helmflow.flows.journal import Journal
 from helmflow.flows.options import NeedsMode, RunOptions
 from helmflow.flows.session import Session, session_for
+
+if TYPE_CHECKING:
+    from helmflow.helm.release.record import Revision
+    from helmflow.state.model import DesiredState, Release
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +32,27 @@ class ReleaseState:
     description: str = ""
     notes: str = ""
     resources: tuple[Mapping[str, Any], ...] = ()
+
+
+HIDDEN = "*** (this release has secrets that cannot be read here, so its notes are not shown)"
+
+
+def _notes(desired: DesiredState, release: Release, stored: Revision) -> str:
+    """The notes without secrets: those of the files, and what stood at their places when this revision was made."""
+    if not stored.notes:
+        return ""
+    from helmflow.state.values import layer
+
+    try:
+        paths = layer(desired, release).secret_paths  # reading them makes them known
+    except HelmflowError:
+        return HIDDEN
+    for path in paths:
+        value: Any = stored.config
+        for step in path:
+            value = value.get(step) if isinstance(value, Mapping) else None
+        desired.secrets.add(value)
+    return desired.secrets.mask(stored.notes)
 
 
 def status(options: RunOptions, emit: Emit, given: Session | None = None) -> tuple[ReleaseState, ...]:
@@ -65,7 +91,7 @@ def status(options: RunOptions, emit: Emit, given: Session | None = None) -> tup
                     app_version=newest.app_version,
                     last_deployed=newest.last_deployed,
                     description=newest.description,
-                    notes=newest.notes,
+                    notes=_notes(desired, release, newest),
                 )
             )
     return tuple(rows)

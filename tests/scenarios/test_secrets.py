@@ -13,7 +13,8 @@ from tests.providers.test_secrets_and_references import sops_file
 from tests.scenarios.shop import Done, Shop
 
 SOPS, FILE, ENV, PLAIN = "hunter2-Zebra-quill", "plum-Tractor-91x", "otter-Lantern-44y", "violet-Anchor-77z"
-SECRETS = (SOPS, FILE, ENV, PLAIN)
+NAMED = "lapwing-quarry-33k"  # in the name of an object
+SECRETS = (SOPS, FILE, ENV, PLAIN, NAMED)
 STATE = """\
 releases:
   - name: vault
@@ -52,6 +53,12 @@ data:
   url: "postgres://user:{{ .Values.password }}@db/{{ .Values.filed }}?t={{ .Values.token }}"
   encoded: {{ .Values.password | b64enc }}
 """,
+    "templates/named.yaml": """\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: "named-{{ .Values.named }}"}
+data: {size: {{ .Values.size | quote }}}
+""",
     "templates/NOTES.txt": "The password is {{ .Values.password }}, the token {{ .Values.token }}.\n",
 }
 
@@ -68,7 +75,7 @@ def vault(shop: Shop, tmp_path: Path) -> Shop:
     state = STATE.replace("kubeContext: embedded", f"kubeContext: {shop.context}")
     (folder / "helmflow.yaml").write_text(state, encoding="utf-8")
     (folder / "secrets.yaml").write_text(
-        json.dumps(sops_file({"password": SOPS}, identity)), encoding="utf-8"
+        json.dumps(sops_file({"password": SOPS, "named": NAMED}, identity)), encoding="utf-8"
     )
     (folder / "token.txt").write_text(FILE, encoding="utf-8")
     (tmp_path / "tmp").mkdir()
@@ -96,7 +103,7 @@ def search(made: Shop, done: Done, what: str, secrets: tuple[str, ...] = SECRETS
     found = leaks(f"{what} stdout", done.out.encode(), secrets) + leaks(
         f"{what} stderr", done.err.encode(), secrets
     )
-    written = [made.folder / name for name in ("log.jsonl", "journal.jsonl", "plan")]
+    written = [made.folder / name for name in ("log.jsonl", "journal.jsonl", "plan", "report.html")]
     for top in (made.folder.parent / "tmp", made.home):
         written += [path for path in top.rglob("*") if "embedded" not in path.parts]
     for path in written:
@@ -117,6 +124,12 @@ LOOKING = [
     ("list", "-o", "json"),
     ("lint",),
     ("status",),
+    ("status", "-o", "json"),
+    ("show-dag",),
+    ("compare", "default", "default"),
+    ("graph", "--all-environments"),
+    ("plan", "-o", "json"),
+    ("diff", "-o", "html"),
     ("history", "-o", "json"),
     ("graph",),
     ("permissions",),
@@ -173,7 +186,7 @@ def test_a_plan_with_secrets_is_frozen_under_a_key_or_not_at_all(vault: Shop) ->
     assert done.code == 0, done.err
     assert (vault.folder / "plan").exists()
     assert search(vault, done, "plan --out with a key") == []
-    done = vault.run("apply", "plan", "--hide-notes")
+    done = vault.run("apply", "plan", "--journal", "journal.jsonl", "--report", "report.html")
     assert done.code == 0, done.err
     assert search(vault, done, "apply plan") == []
 
