@@ -134,10 +134,11 @@ def test_both_write_the_same_record(real: Town) -> None:
         "manifest",
         "description",
         "notes",
-        "labels",
         "apply_method",
     ):
         assert getattr(ours, field) == getattr(theirs, field), field
+    # Who ran helmflow is written beside what Helm writes.
+    assert {key for key in ours.labels if not key.startswith("helmflow.dev/")} == set(theirs.labels)
     assert [(h.name, h.kind, h.path, h.manifest, h.events, h.weight) for h in ours.hooks] == [
         (h.name, h.kind, h.path, h.manifest, h.events, h.weight) for h in theirs.hooks
     ]
