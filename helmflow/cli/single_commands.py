@@ -51,6 +51,19 @@ _RUN: Final = (
     flag("description", "--description", help="Description of the revision"),
     flag("hide_notes", "--hide-notes", kind=bool, help="Do not print notes"),
 )
+_STATUSES: Final = ("deployed", "failed", "pending", "superseded", "uninstalled", "uninstalling")
+_LIST: Final = (
+    flag("all_namespaces", "-A", "--all-namespaces", kind=bool, help="Every namespace"),
+    flag("all", "-a", "--all", kind=bool, help="Whatever their status"),
+    *(flag(word, f"--{word}", kind=bool, help=f"Those that are {word}") for word in _STATUSES),
+    flag("filter", "--filter", help="Only names that this pattern is found in"),
+    flag("selector", "-l", "--selector", help="Only records with these labels"),
+    flag("date", "-d", "--date", kind=bool, help="By the time of the last change"),
+    flag("reverse", "-r", "--reverse", kind=bool, help="The other way round"),
+    flag("short", "-q", "--short", kind=bool, help="Names only"),
+    flag("max", "-m", "--max", kind=int, default=256, help="At most so many; 0 for all"),
+    flag("offset", "--offset", kind=int, default=0, help="Leave so many out at the beginning"),
+)
 _NAME: Final = Argument("name", "NAME", "The release")
 _CHART: Final = Argument("chart", "CHART", "Folder, archive, repository/chart, oci:// or https:// reference")
 _PARTS: Final = ("manifest", "values", "hooks", "notes", "metadata", "all")
@@ -115,6 +128,9 @@ def register(app: typer.Typer) -> None:
     form = flag("output", "-o", "--output", help="json for machines")
     add_command(group, "history", history, (*_GLOBAL, form), (_NAME,))
     add_command(group, "status", status, (*_GLOBAL, form), (_NAME,))
+    # Helm's -q is --short here.
+    common = (one for one in _GLOBAL if one.dest != "quiet")
+    add_command(group, "list", list_, (*common, *_LIST, form))
     add_command(
         group,
         "get",
@@ -205,6 +221,55 @@ def history(given: SimpleNamespace) -> int:
     table = [("REVISION", "UPDATED", "STATUS", "CHART", "APP VERSION", "DESCRIPTION")]
     table.extend(
         (str(row.revision), row.updated, row.status, row.chart, row.app_version, sanitize(row.description))
+        for row in rows
+    )
+    _write("\n".join(columns(table)))
+    return ExitCode.OK
+
+
+def list_(given: SimpleNamespace) -> int:
+    """List the releases of a namespace, or of all."""
+    from helmflow.flows import listing
+    from helmflow.helm.release.record import ReleaseStatus
+    from helmflow.ui.jsonl import as_json
+    from helmflow.ui.text import columns, sanitize
+
+    given.quiet = False
+    words = [word for word in _STATUSES if getattr(given, word)]
+    named = {"pending": listing.PENDING}
+    statuses = tuple(status for word in words for status in named.get(word, (ReleaseStatus(word),)))
+    rows = listing.listing(
+        _options(given),
+        quiet_emit(given),
+        listing.Wanted(
+            namespace=given.namespace or "",
+            everywhere=given.all_namespaces,
+            statuses=tuple(ReleaseStatus) if given.all else statuses,
+            pattern=given.filter or "",
+            selector=given.selector or "",
+            by_date=given.date,
+            reverse=given.reverse,
+            maximum=given.max,
+            offset=given.offset,
+        ),
+    )
+    if given.output == "json":
+        _write(json.dumps([as_json(row) for row in rows], indent=2))
+        return ExitCode.OK
+    if given.short:
+        sys.stdout.write("".join(f"{row.name}\n" for row in rows))
+        return ExitCode.OK
+    table = [("NAME", "NAMESPACE", "REVISION", "UPDATED", "STATUS", "CHART", "APP VERSION")]
+    table.extend(
+        (
+            row.name,
+            row.namespace,
+            str(row.revision),
+            row.updated,
+            row.status,
+            row.chart,
+            sanitize(row.app_version),
+        )
         for row in rows
     )
     _write("\n".join(columns(table)))

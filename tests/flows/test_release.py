@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from helmflow.core.errors import HelmflowError, Refusal
-from helmflow.flows import release
+from helmflow.core.errors import ConfigError, HelmflowError, Refusal
+from helmflow.flows import listing, release
 from helmflow.flows.options import RenderOptions, RunningOptions
 from helmflow.flows.release import Named
+from helmflow.helm.release.record import ReleaseStatus
 from tests.flows import charts
 from tests.flows.town import Town
 
@@ -74,3 +76,27 @@ def test_an_upgrade_starts_from_the_values_it_is_told_to(town: Town) -> None:
     assert upgrade() == "green"  # nothing is given: what is deployed stays
     assert town.history("web")[-1].config == {"color": "green"}
     assert upgrade(reset_values=True) == "blue"
+
+
+def test_releases_are_listed_as_helm_lists_them(town: Town) -> None:
+    town.chart("web", config=charts.CONFIG)
+    for name in ("one", "two", "three"):
+        named = Named(name=name, namespace=town.ns("apps"), chart="./charts/web")
+        assert _call(town, "install", named).ok
+    assert _call(town, "upgrade", named, color="green").ok
+
+    def names(**wanted: Any) -> list[str]:
+        session = town.session()
+        query = listing.Wanted(**{"namespace": town.ns("apps"), **wanted})
+        return [row.name for row in listing.listing(session.options, session.emit, query, session)]
+
+    assert names() == ["one", "three", "two"]
+    assert names(reverse=True, maximum=2) == ["two", "three"]
+    assert names(pattern="^t", offset=1) == ["two"]
+    assert names(by_date=True)[-1] == "three"
+    assert names(statuses=(ReleaseStatus.FAILED,)) == []
+    assert names(namespace=town.ns("data")) == []
+    assert {"one", "two", "three"} <= set(names(everywhere=True))
+    with pytest.raises(ConfigError) as wrong:
+        names(pattern="[")
+    assert wrong.value.error_id == "cli.bad-filter"
