@@ -28,6 +28,7 @@ from typing import Any
 
 import helm_python
 
+from helmflow.core import answers, go_json, yaml_write
 from helmflow.core.errors import HelmflowError
 from helmflow.gotemplate import templates
 from helmflow.helm.chart.load import load, load_values
@@ -191,6 +192,10 @@ def forget() -> None:
     templates._KNOWN.clear()
     functions._texts.clear()
     manifests._heads.clear()
+    answers.known.clear()
+    go_json.quoted().clear()
+    for known in yaml_write.forms():
+        known.clear()
     for module in [module for name, module in sys.modules.items() if name.startswith("helmflow.")]:
         for value in list(vars(module).values()):
             clear = getattr(value, "cache_clear", None)

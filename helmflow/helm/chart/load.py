@@ -12,6 +12,7 @@ from typing import Any
 
 from helmflow.core import yaml_dialect, yaml_hints
 from helmflow.core.errors import ChartError
+from helmflow.core.garbage import Paused
 from helmflow.core.limits import MAX_CHART_BYTES, MAX_CHART_FILE_BYTES, MAX_CHART_MEMBERS
 from helmflow.core.source import SourceText, Span
 from helmflow.helm.chart import archive, ignore, metadata
@@ -20,7 +21,11 @@ from helmflow.helm.chart.model import Chart, ChartFile, Lock, Metadata
 
 def load(path: str | Path) -> Chart:
     """The chart at `path`, a directory or a .tgz. Raises ChartError."""
-    name = os.fspath(path)
+    with Paused():
+        return _load(os.fspath(path))
+
+
+def _load(name: str) -> Chart:
     try:
         mode = os.stat(name).st_mode
     except OSError as error:

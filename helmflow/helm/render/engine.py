@@ -7,6 +7,7 @@ from _blake2 import blake2b
 
 from helmflow.core import lazy, shared
 from helmflow.core.errors import ChartError, ConfigError, Mistake
+from helmflow.core.garbage import Paused
 from helmflow.core.lazy import cached_property
 from helmflow.core.limits import MAX_TEMPLATE_OUTPUT_BYTES
 from helmflow.core.records import dataclass, field
@@ -205,7 +206,11 @@ def render_files(
     chart: Chart, values: dict[str, Any], options: RenderOptions, run: Run | None = None
 ) -> dict[str, str]:
     """Every template's output by its path, NOTES.txt included; `values` are coalesced ones. Raises TemplateError."""
-    run = run or _run(options)
+    with Paused():
+        return _render_files(chart, values, options, run or _run(options))
+
+
+def _render_files(chart: Chart, values: dict[str, Any], options: RenderOptions, run: Run) -> dict[str, str]:
     try:
         return _executed(chart, values, options, run)
     except shared.Changed:
