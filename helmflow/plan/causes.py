@@ -48,6 +48,18 @@ def writer(live: Mapping[str, Json], path: Path) -> tuple[str, str]:
     return found
 
 
+def ours(live: Mapping[str, Json], path: Path) -> bool:
+    """Whether the field is ours by an earlier apply, so that leaving it out removes it."""
+    entries = (live.get("metadata") or {}).get("managedFields") or ()
+    return any(
+        entry.get("manager") == MANAGER
+        and entry.get("operation") == "Apply"
+        and not entry.get("subresource")
+        and _owns(entry.get("fieldsV1") or {}, path)
+        for entry in entries
+    )
+
+
 def _cause(
     path: Path,
     now: Json,

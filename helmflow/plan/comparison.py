@@ -263,15 +263,10 @@ def _update(
         "causes": shown.causes,
         "ignored": shown.ignored,
     }
-    if asked.known and not changed and shown.ignored and not shown.causes and _by_rules(shown.ignored):
-        # Only fields that a rule ignores have drifted: they stay as they are.
-        return Change(
-            ref=target.ref,
-            kind=ChangeKind.UNCHANGED,
-            source=target.source,
-            ignored=shown.ignored,
-            live=live,
-        )
+    if asked.known and not changed and not shown.causes:
+        # What differs is ignored by rules, or is nobody's of us: a controller wrote it since the object was read.
+        ignored = shown.ignored if _by_rules(shown.ignored) else ()
+        return Change(ref=target.ref, kind=ChangeKind.UNCHANGED, source=target.source, ignored=ignored)
     drift = asked.known and not changed
     compared.drifted += drift
     return Change(
@@ -297,7 +292,13 @@ def _shown(
             if path not in stays:
                 then = shapes.without(then, path)
     if not subject.show_ignored:
-        outlines = (wanted,) if last is None else (wanted, last)
+        # What we own from before and no longer name goes away: it is shown like what the last revision named.
+        dropped = shapes.tree(
+            path
+            for path in noise.differing(live, asked.answer)
+            if not noise.bookkeeping(path) and causes.ours(live, path)
+        )
+        outlines = (wanted, dropped) if last is None else (wanted, last, dropped)
         now, then = shapes.restricted(now, *outlines), shapes.restricted(then, *outlines)
     now = shapes.ordered_like(now, then)
     found = causes.of_update(now, then, last=last, wanted=wanted, live=live)

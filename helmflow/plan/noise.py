@@ -125,19 +125,29 @@ def sift(
 def unseen(live: Mapping[str, Json], result: Mapping[str, Json], shown: Iterable[Path]) -> Counter[str]:
     """The fields that an apply changes beside the shown ones: the server's bookkeeping, and what others put in."""
     known = set(shown)
-    old, new = dict(shapes.leaves(shapes.keyed(dict(live)))), dict(shapes.leaves(shapes.keyed(dict(result))))
     found: Counter[str] = Counter()
     keeping: set[Path] = set()
-    for path in _different(old, new):
+    for path in differing(live, result):
         if path in known:
             continue
-        if path[0] == "status" or (path[0] == "metadata" and len(path) > 1 and path[1] in _BOOKKEEPING):
+        if bookkeeping(path):
             keeping.add(path[:1] if path[0] == "status" else path[:2])
         else:
             found[OTHERS] += 1
     if keeping:
         found[SERVER] = len(keeping)
     return found
+
+
+def bookkeeping(path: Path) -> bool:
+    """Whether only the server writes the field."""
+    return path[0] == "status" or (path[0] == "metadata" and len(path) > 1 and path[1] in _BOOKKEEPING)
+
+
+def differing(live: Mapping[str, Json], result: Mapping[str, Json]) -> Iterator[Path]:
+    """Every field that is not the same in both objects."""
+    old, new = dict(shapes.leaves(shapes.keyed(dict(live)))), dict(shapes.leaves(shapes.keyed(dict(result))))
+    yield from _different(old, new)
 
 
 def _different(old: Mapping[Path, Json], new: Mapping[Path, Json]) -> Iterator[Path]:

@@ -6,7 +6,7 @@ A path's steps are mapping keys, positions in plain lists, and `[name=main]` for
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 Json = Any
@@ -81,6 +81,18 @@ def leaves(value: Json, path: Path = ()) -> Iterator[tuple[Path, Json]]:
             yield from leaves(item, (*path, position))
     else:
         yield path, value
+
+
+def tree(paths: Iterable[Path]) -> dict[str, Json]:
+    """A shape that speaks about these paths and nothing else; for `restricted`."""
+    root: dict[str, Json] = {}
+    for path in paths:
+        node = root
+        for one in path:
+            if isinstance(one, int):
+                break  # a plain list is shown as a whole
+            node = node.setdefault(one, {})
+    return root
 
 
 def moved(before: Json, after: Json, path: Path = ()) -> Iterator[tuple[Path, list[str], list[str]]]:
