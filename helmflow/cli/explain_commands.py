@@ -51,6 +51,7 @@ def register(app: typer.Typer) -> None:
             *options.EVERYWHERE,
             form,
             flag("detailed_exitcode", "--detailed-exitcode", kind=bool, help="Exit 2 where they differ"),
+            flag("skip_charts", "--skip-charts", kind=bool, help="Files only: charts are not rendered"),
         ),
         (
             Argument("left", "ENVIRONMENT", "One environment"),
@@ -104,10 +105,12 @@ def chart(given: SimpleNamespace) -> int:
 
 
 def compare(given: SimpleNamespace) -> int:
-    """Compare two environments: releases, versions and values; no cluster is needed."""
+    """Compare two environments: releases, versions, values and rendered objects; no cluster is needed."""
     from helmflow.flows import compare as flow
 
-    found = flow.compare(options.run_options(given), quiet_emit(given), given.left, given.right)
+    found = flow.compare(
+        options.run_options(given), quiet_emit(given), given.left, given.right, charts=not given.skip_charts
+    )
     if given.output == "json":
         rows = [
             {
