@@ -49,14 +49,16 @@ class Storm:
         return answer or self.inner.send(request)
 
 
-def status(code: int, reason: str, headers: Mapping[str, str] | None = None) -> Response:
+def status(
+    code: int, reason: str, headers: Mapping[str, str] | None = None, message: str = "storm"
+) -> Response:
     body = {
         "kind": "Status",
         "apiVersion": "v1",
         "status": "Failure",
         "reason": reason,
         "code": code,
-        "message": "storm",
+        "message": message,
     }
     return Response(status=code, headers=dict(headers or {}), chunks=iter([json.dumps(body).encode()]))
 

@@ -35,6 +35,7 @@ from helmflow.core.events import ObjectWaiting
 from helmflow.core.ids import ObjectRef
 from helmflow.execute.report import Outcome
 from helmflow.kube.client import MERGE_PATCH, STRATEGIC_PATCH
+from helmflow.kube.transport import Request, Response
 from helmflow.plan.model import ChangeKind, Plan
 from tests.flows import charts
 from tests.flows.test_behaviours import one
@@ -398,6 +399,32 @@ def test_15_a_webhook_that_cannot_do_dry_runs_costs_only_the_preview(town: Town)
     finally:
         town.client.delete(ref)
     assert town.sync().ok
+
+
+def test_15_a_webhook_that_refuses_dry_runs_costs_only_the_preview(town: Town) -> None:
+    """Only webhooks registered long ago can be so: the refusal comes from the wire."""
+    from tests.apiserver.test_storms import Storm, status
+
+    charts.small(town)
+    assert town.sync().ok
+    town.file("values.yaml", "color: green\n")
+    calm = town.transport
+
+    def refused(storm: Storm, request: Request) -> Response | None:
+        if dict(request.query).get("dryRun") != "All":
+            return None
+        return status(
+            400, "BadRequest", message='admission webhook "old.example.com" does not support dry run'
+        )
+
+    town.transport = lambda: Storm(calm(), refused)
+    (change,) = [c for c in plan_of(town.diff(), "web").changes if c.shows]
+    assert change.reason == "not verified by the cluster"
+    report = town.sync()
+    assert report.ok, report_of(report, "web").failure
+    live = town.find("ConfigMap", "web")
+    assert live is not None
+    assert live["data"]["color"] == "green"
 
 
 def test_17_secrets_show_nowhere(town: Town) -> None:
