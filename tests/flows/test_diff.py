@@ -93,7 +93,7 @@ def test_nothing_of_the_server_s_own_is_shown_and_it_is_counted(town: Town) -> N
     assert dict(change.ignored)["kept by the server"] >= 1
     everything = change_of(town, "Deployment", show_ignored=True)
     assert "resourceVersion" in everything.before
-    assert plan_json.ignored(town.diff()) == dict(change.ignored)
+    assert "kept by the server" in plan_json.ignored(town.diff())
 
 
 @pytest.mark.parametrize(
