@@ -24,6 +24,8 @@ def permissions(
 ) -> list[dict[str, Any]]:
     """Roles, ClusterRoles and their bindings as objects. Charts are rendered offline; no cluster is asked."""
     rules: Rules = {"": {("", "namespaces"): {"get", "create"}, ("coordination.k8s.io", "leases"): {"list"}}}
+    # The inventory is in the namespace of the kube context.
+    _add(rules, "default", "coordination.k8s.io", "leases", ("create", "patch"))
     with session_for(options, emit, given) as session:
         desired = prepare.load(session, "permissions")
         chosen = prepare.choose(session, desired)

@@ -64,10 +64,10 @@ def preview(client: KubeClient, config: KubeObject, *, force: bool = False) -> A
 
 
 def migrate(client: KubeClient, live: KubeObject, *, last: Mapping[str, Any] | None = None) -> KubeObject:
-    """Make what client-side writers of this release own ours; the object as it is afterwards."""
+    """Make what client-side writers of this release own ours, in versions that are served; the object afterwards."""
     ref: ObjectRef = objects.ref(live)
     for attempt in range(1, ATTEMPTS + 1):
-        patch = ownership.migration(live, last=last)
+        patch = ownership.migration(live, last=last) or _renamed(client, live)
         if patch is None:
             return live
         try:
@@ -81,3 +81,9 @@ def migrate(client: KubeClient, live: KubeObject, *, last: Mapping[str, Any] | N
 
 def _read(client: KubeClient, config: KubeObject) -> KubeObject:
     return client.find(objects.ref(config)) or {}
+
+
+def _renamed(client: KubeClient, live: KubeObject) -> list[dict[str, Any]] | None:
+    """The patch for ownership in versions that the cluster no longer knows: with it nothing could be applied."""
+    served = frozenset(client.discovery().versions)
+    return ownership.renamed_version(live, served) if served else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from helmflow.flows.options import StateOptions
 from helmflow.helm.release.store import ReleaseStore
 from tests.flows import charts
 from tests.flows.town import Town, plan_of
@@ -90,3 +91,48 @@ def test_a_rollback_to_a_version_that_is_gone_brings_the_object_back(town: Town)
     live = town.find("PodDisruptionBudget", "web", api="policy/v1")
     assert live is not None
     assert live["spec"]["maxUnavailable"] == 1
+
+
+DEFINITION = """\
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: gadgets.GROUP}
+spec:
+  group: GROUP
+  scope: Namespaced
+  names: {kind: Gadget, plural: gadgets}
+  versions: [VERSIONS]
+"""
+VERSION = (
+    "{name: NAME, served: true, storage: STORAGE, "
+    "schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}"
+)
+GADGET = "apiVersion: GROUP/NAME\nkind: Gadget\nmetadata: {name: web}\nspec: {size: SIZE}\n"
+
+
+def test_a_custom_resource_outlives_the_version_it_was_applied_in(town: Town) -> None:
+    group = f"v{town.number}.example.org"
+    old = VERSION.replace("NAME", "v1alpha1").replace("STORAGE", "false")
+    new = VERSION.replace("NAME", "v1").replace("STORAGE", "true")
+    definition = DEFINITION.replace("GROUP", group)
+    gadget = GADGET.replace("GROUP", group)
+    town.chart("operator", crd=definition.replace("VERSIONS", f"{old}, {new}"))
+    town.chart("web", gadget=gadget.replace("NAME", "v1alpha1").replace("SIZE", "1"))
+    town.file(
+        "helmflow.yaml",
+        "releases:\n"
+        "  - {name: operator, namespace: NS(apps), chart: ./charts/operator}\n"
+        "  - {name: web, namespace: NS(apps), chart: ./charts/web, needs: [operator]}\n",
+    )
+    assert town.sync().ok
+    town.chart("operator", crd=definition.replace("VERSIONS", new))
+    assert town.sync(state=StateOptions(selectors=("name=operator",))).ok
+    town.chart("web", gadget=gadget.replace("NAME", "v1").replace("SIZE", "2"))
+    report = town.sync()
+    assert report.ok, [release.failure for release in report.releases]
+    live = town.find("Gadget", "web", api=f"{group}/v1")
+    assert live is not None
+    assert live["spec"]["size"] == 2
+    assert town.sync().writes == 0
+    assert town.destroy().ok
+    assert town.find("Gadget", "web", api=f"{group}/v1") is None
