@@ -449,6 +449,8 @@ class KubeClient:
                     return absent
                 raise
             except ClusterError as failure:
+                if verb == "dry-run" and failure.error_id == "cluster.webhook":
+                    raise  # a preview is not worth a webhook's timeout once more
                 self._slow_down(failure)
                 self._retries.pause(failure, attempt)
                 if ambiguous(failure):

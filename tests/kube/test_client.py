@@ -103,6 +103,17 @@ def test_a_very_long_retry_after_is_a_refusal() -> None:
     assert len(script.asked) == 1
 
 
+def test_a_webhook_that_does_not_answer_is_waited_for_only_where_it_matters() -> None:
+    told = 'failed calling webhook "w.example.com": timeout'
+    client, script, clock = made([refused(500, message=told)])
+    with pytest.raises(errors.ServerFailure):
+        client.apply(config_map(), dry_run=True)
+    assert (len(script.asked), clock.slept) == (1, [])
+    client, script, clock = made([refused(500, message=told), ok(config_map())])
+    client.apply(config_map())
+    assert len(script.asked) == 2
+
+
 def test_a_quota_controllers_conflict_is_tried_again() -> None:
     text = 'Operation cannot be fulfilled on resourcequotas "q": the object has been modified'
     client, script, _ = made([refused(409, "Conflict", text), ok(config_map(), 201)])
