@@ -67,6 +67,13 @@ GLOBAL: Final[tuple[Flag, ...]] = (
         kind=bool,
         help="Files of a folder one after another",
     ),
+    flag(
+        "locked",
+        "--locked",
+        kind=bool,
+        help="Refuse charts that are not exactly as helmflow.lock says",
+        env="LOCKED",
+    ),
     flag("offline", "--offline", kind=bool, help="Fetch nothing; use the cache", env="OFFLINE"),
     flag(
         "untrusted",
@@ -305,6 +312,8 @@ def run_options(given: SimpleNamespace) -> flow.RunOptions:
             skip_deps=bool(get("skip_deps")),
             skip_refresh=bool(get("skip_refresh")),
             offline=bool(get("offline")),
+            locked=bool(get("locked")),
+            plain_http=bool(get("oci_plain_http")),
             skip_schema_validation=bool(get("skip_schema_validation")),
             include_crds=get("include_crds"),
             skip_crds=bool(get("skip_crds")),

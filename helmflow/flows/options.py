@@ -74,6 +74,9 @@ class RenderOptions:
     skip_deps: bool = False
     skip_refresh: bool = False
     offline: bool = False
+    locked: bool = False
+    use_lock: bool = True
+    plain_http: bool = False
     skip_schema_validation: bool = False
     include_crds: bool | None = None
     skip_crds: bool = False

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from helmflow.core.errors import ConfigError, HelmflowError
+from helmflow.core.errors import ConfigError, HelmflowError, Refusal
 from helmflow.core.events import ChartFetched, Emit
 from helmflow.core.ids import ReleaseId
 from helmflow.core.source import Span
@@ -18,15 +18,17 @@ from helmflow.flows import local_hooks
 from helmflow.flows.options import NeedsMode, StateOptions
 from helmflow.flows.session import Session
 from helmflow.providers.state_ports import state_ports
+from helmflow.providers.values.remote import RemoteFiles
 from helmflow.state import selection
 from helmflow.state.context import Trust
 from helmflow.state.load import LoadRequest, load_desired
-from helmflow.state.model import DesiredState, Presence, Release, Repository
+from helmflow.state.model import DesiredState, Presence, Release
 
 if TYPE_CHECKING:
     from helmflow.flows.transforming import Transforming
     from helmflow.helm.chart.model import Chart
     from helmflow.plan.patches import Patching
+    from helmflow.providers.charts.cache import ChartCache
     from helmflow.providers.charts.fetch import ChartFetcher, FetchedChart
     from helmflow.state.values import CommandValues, ResolvedValues
 
@@ -100,7 +102,11 @@ def request(session: Session, *, need_releases: bool = True) -> LoadRequest:
         stdin=_standard_input(state),
         args=tuple(session.options.render.args.split()),
         trust=Trust.UNTRUSTED if state.untrusted else Trust.FULL,
-        ports=state_ports(open_client=lambda context, _: session.cluster(context).client),
+        locked=session.options.render.use_lock and not session.options.render.locked,
+        ports=state_ports(
+            RemoteFiles(chart_cache(session), offline=session.options.render.offline),
+            open_client=lambda context, _: session.cluster(context).client,
+        ),
     )
 
 
@@ -165,7 +171,8 @@ def prepare(session: Session, chosen: Chosen, command: str) -> Preparation:
         return Preparation(chosen=chosen)
     for release in wanted:
         local_hooks.fire(session, chosen.desired, release, "prepare", command, None, session.emit)
-    worker = _Worker(session, chosen.desired, fetcher(session, chosen.desired))
+    charts = fetcher(session, chosen.desired)
+    worker = _Worker(session, chosen.desired, charts)
     needs: dict[object, list[object]] = {}
     for release in wanted:
         node = _chart_node(release)
@@ -183,6 +190,7 @@ def prepare(session: Session, chosen: Chosen, command: str) -> Preparation:
     )
     session.cancel.check()
     worker.raise_failures(needs)
+    check_locked(session, charts)
     return Preparation(
         chosen=chosen, prepared={release.id: worker.prepared[release.id] for release in wanted}
     )
@@ -326,27 +334,83 @@ def _chart_node(release: Release) -> _ChartNode:
 
 
 def fetcher(session: Session, desired: DesiredState) -> ChartFetcher:
-    """Where the charts of these files come from."""
+    """Where the charts of these files come from: vendored ones first, then the cache, then the network."""
+    from helmflow.providers import mirrors
+    from helmflow.providers.charts import lock
     from helmflow.providers.charts.fetch import ChartFetcher
 
     given = session.options.render
-    still = [one.options for one in desired.chosen]
-    settled = bool(still) and all(one.skip_refresh or one.skip_deps for one in still)
-    refresh = not (given.skip_refresh or given.skip_deps or settled)
-    offline = given.offline or session.options.state.untrusted
-    plain = any(one.options.plain_http for one in desired.chosen if one.chart.startswith("oci://"))
-    repositories = [_as_asked(one, desired) for one in desired.repositories]
-    return ChartFetcher(repositories, offline=offline, refresh=refresh, plain_http=plain)
-
-
-def _as_asked(repository: Repository, desired: DesiredState) -> Repository:
-    """The repository with what its releases say about transport: it is as insecure as one of them wants it."""
-    users = [one.options for one in desired.chosen if one.repository == repository]
-    return replace(
-        repository,
-        skip_tls_verify=repository.skip_tls_verify or any(one.insecure_skip_tls_verify for one in users),
-        plain_http=repository.plain_http or any(one.plain_http for one in users),
+    written = {
+        str(prefix): str(mirror)
+        for file in desired.files
+        for prefix, mirror in (file.spec.get("mirrors") or {}).items()
+    }
+    return ChartFetcher(
+        desired.repositories,
+        cache=chart_cache(session),
+        offline=given.offline,
+        refresh=not (given.skip_refresh or given.skip_deps),
+        mirrors=mirrors.configured(written, session.environ),
+        lock=lock.read(root_folder(session) / lock.NAME) if given.use_lock else None,
+        strict_lock=not given.locked,
+        plain_http=given.plain_http,
     )
+
+
+def root_folder(session: Session) -> Path:
+    """The folder of the state file that was asked for: where helmflow.lock and the vendored charts are."""
+    state = session.options.state
+    cwd = state.cwd or Path.cwd()
+    named = (
+        state.file
+        or session.environ.get("HELMFLOW_FILE_PATH")
+        or session.environ.get("HELMFILE_FILE_PATH", "")
+    )
+    if not named or named == "-" or "://" in named or "::" in named:
+        return cwd
+    path = cwd / named
+    return path if path.is_dir() else path.parent
+
+
+def vendor_folder(session: Session) -> Path:
+    """Where `helmflow vendor` puts what the files need."""
+    return Path(session.environ.get("HELMFLOW_VENDOR") or root_folder(session) / "helmflow-vendor")
+
+
+def chart_cache(session: Session) -> ChartCache:
+    """The cache over what was vendored; without a network it is the other way round."""
+    from helmflow.core.paths import cache_home
+    from helmflow.providers.charts.cache import ChartCache
+
+    folder = vendor_folder(session)
+    return ChartCache(
+        cache_home() / "charts",
+        vendored=folder if folder.is_dir() else None,
+        vendored_first=session.options.render.offline,
+    )
+
+
+def check_locked(session: Session, used: ChartFetcher) -> None:
+    """With --locked: raise Refusal with a table of every remote chart that is not exactly as helmflow.lock says."""
+    if not session.options.render.locked:
+        return
+    from helmflow.providers.charts import lock
+    from helmflow.ui.text import columns
+
+    path = root_folder(session) / lock.NAME
+    found = lock.read(path)
+    if found is None:
+        raise Refusal(f"--locked: there is no {path}", error_id="lock.none", hint="`helmflow deps` writes it")
+    differences = found.differences(used.resolutions.values())
+    if differences:
+        rows = [("CHART", "WHAT", "LOCKED", "FOUND")]
+        rows += [(one.chart, one.what, one.locked, one.found) for one in differences]
+        table = "\n".join(f"  {line}" for line in columns(rows))
+        raise Refusal(
+            f"--locked: {len(differences)} differences from {path}\n{table}",
+            error_id="lock.differs",
+            hint="`helmflow deps` locks what is there now",
+        )
 
 
 def _extra_node(release: Release, extra: Mapping[str, str]) -> _ChartNode:

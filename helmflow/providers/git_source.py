@@ -125,7 +125,9 @@ class GitSource:
             work = Path(folder) / "repository.git"
             git.run("init", "--quiet", "--bare", str(work))
             found = git.fetch(work, ref, target)
-            commit = git.text(work, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{found}^{{commit}}")
+            commit = git.text(
+                work, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{found}^{{commit}}"
+            )
             # A repository's own attributes must not leave files out of its archive or rewrite them.
             (work / "info").mkdir(exist_ok=True)
             (work / "info" / "attributes").write_text("* -export-ignore -export-subst\n", encoding="utf-8")
@@ -185,12 +187,13 @@ class _Git:
         """The commit and the full name of a branch or tag as the server has it; None for anything else."""
         if _COMMIT.fullmatch(ref):
             return None
-        names = (
-            [f"refs/heads/{ref}", f"refs/tags/{ref}^{{}}", f"refs/tags/{ref}", ref] if ref else ["HEAD"]
-        )
+        names = [f"refs/heads/{ref}", f"refs/tags/{ref}^{{}}", f"refs/tags/{ref}", ref] if ref else ["HEAD"]
         asked = [name for name in names if not name.endswith("^{}")]
         answer = self.run("ls-remote", "--quiet", "--", self._address, *asked, *(f"{a}^{{}}" for a in asked))
-        found = dict(reversed(line.split("\t", 1)) for line in answer.splitlines() if "\t" in line)
+        found: dict[str, str] = {}
+        for line in answer.splitlines():
+            commit, _, name = line.partition("\t")
+            found[name] = commit
         for name in names:
             if name in found:
                 return found[name], name.removesuffix("^{}")

@@ -136,7 +136,9 @@ class HttpSession:
                     error_id="http.redirect",
                 )
             current = following
-        raise ChartError(f"{shown_url(url)} redirects more than {MAX_REDIRECTS} times", error_id="http.redirect")
+        raise ChartError(
+            f"{shown_url(url)} redirects more than {MAX_REDIRECTS} times", error_id="http.redirect"
+        )
 
     def _attempts(
         self,
@@ -201,7 +203,8 @@ class HttpSession:
                 if len(content) > max_bytes:
                     response.close()
                     raise ChartError(
-                        f"{shown_url(url)} answers with more than {max_bytes:,} bytes", error_id="http.too-large"
+                        f"{shown_url(url)} answers with more than {max_bytes:,} bytes",
+                        error_id="http.too-large",
                     )
                 if time.monotonic() > end:
                     response.close()

@@ -66,7 +66,9 @@ def _matches(
     if (known := _address(entry.strip("[]"))) is not None:
         return known == address
     domain = entry.removeprefix("*")
-    return host == domain.lstrip(".") and not domain.startswith(".") or host.endswith("." + domain.lstrip("."))
+    return (host == domain.lstrip(".") and not domain.startswith(".")) or host.endswith(
+        "." + domain.lstrip(".")
+    )
 
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

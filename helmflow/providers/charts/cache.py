@@ -31,6 +31,11 @@ class ChartCache:
         self.used_documents: set[str] = set()
         self.used_blobs: set[str] = set()
 
+    @property
+    def folder(self) -> Path:
+        """Where it writes."""
+        return self._root
+
     def blob(self, digest: str) -> Path | None:
         """The file with this sha256 (hex), or None. A file that no longer matches its name is not used."""
         for layer in self._layers:

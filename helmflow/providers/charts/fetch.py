@@ -9,17 +9,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
-from helmflow.core.errors import ChartError
+from helmflow.core import semver
+from helmflow.core.errors import ChartError, ConfigError
 from helmflow.core.paths import cache_home
 from helmflow.core.sensitive import SecretText
-from helmflow.providers.charts import helm_repositories
+from helmflow.providers.charts import helm_repositories, references
 from helmflow.providers.charts.cache import ChartCache
-from helmflow.providers.charts.repository import IndexEntry, RepositoryClient
-from helmflow.providers.http import NO_CREDENTIALS, Credentials, HttpSession
+from helmflow.providers.charts.lock import Lock, Resolution
+from helmflow.providers.charts.repository import Index, IndexEntry, RepositoryClient
+from helmflow.providers.git_source import GitSource, Signed
+from helmflow.providers.http import NO_CREDENTIALS, Credentials, HttpSession, shown_url
+from helmflow.providers.mirrors import NO_MIRRORS, Mirrors
 
 if TYPE_CHECKING:
+    from helmflow.providers.charts.oci import RegistryClient
     from helmflow.state.model import Repository
 
 # "repo/chart" and "repo/sub/chart": what Helmfile takes for a repository's chart where no such folder exists.
@@ -30,7 +35,8 @@ _REPOSITORY_CHART = re.compile(r"[^/]+(?:/[^/]+){1,2}")
 class FetchedChart:
     """A chart at hand: a folder or a .tgz. `version` "" where only loading it tells; `digest` "" for folders.
 
-    `url` is where an archive came from; `provenance` what a registry keeps beside the chart.
+    `url` is where an archive came from; `provenance` what a registry keeps beside the chart; `commit` and `signed`
+    say which commit of git it is.
     """
 
     path: Path
@@ -40,29 +46,48 @@ class FetchedChart:
     repository: str = ""
     url: str = ""
     provenance: bytes = b""
+    commit: str = ""
+    signed: Signed | None = None
 
 
 class ChartFetcher:
-    """Finds charts for a whole run. Thread-safe: whoever asks first fetches, the others wait for the same result."""
+    """Finds charts for a whole run. Thread-safe: whoever asks first fetches, the others wait for the same result.
+
+    What `lock` names is fetched as it says, and refused where its content is another. `resolutions` has every
+    remote chart that was asked for.
+    """
 
     def __init__(
         self,
         repositories: Sequence[Repository],
         *,
         cache_dir: Path | None = None,
+        cache: ChartCache | None = None,
         offline: bool = False,
         refresh: bool = True,
         session: HttpSession | None = None,
+        mirrors: Mirrors = NO_MIRRORS,
+        lock: Lock | None = None,
+        strict_lock: bool = True,
+        plain_http: bool = False,
     ) -> None:
         self._repositories = {repository.name: repository for repository in repositories}
-        self._cache = ChartCache(cache_dir or cache_home() / "charts")
-        self._session = session or HttpSession()
+        self._cache = cache or ChartCache(cache_dir or cache_home() / "charts")
+        self._session = session or HttpSession(mirrors=mirrors)
         self._client = RepositoryClient(self._session, self._cache, offline=offline, refresh=refresh)
+        self._git = GitSource(self._cache, offline=offline, refresh=refresh, mirrors=mirrors)
         self._offline = offline
+        self._mirrors = mirrors
+        self._lock = lock
+        self._strict_lock = strict_lock
+        self._plain_http = plain_http
+        self._registries: RegistryClient | None = None
         self._used: dict[str, Credentials] = {}
+        self._asked: dict[str, tuple[Credentials, bool, str]] = {}
         self._results: dict[tuple[str, ...], FetchedChart] = {}
         self._locks: dict[tuple[str, ...], threading.Lock] = {}
         self._guard = threading.Lock()
+        self.resolutions: dict[tuple[str, str, str], Resolution] = {}
 
     def fetch(self, chart: str, version: str, base_dir: Path, *, devel: bool = False) -> FetchedChart:
         """The chart `chart` (path, repo/name, oci://, https://) in a version that satisfies `version`.
@@ -101,19 +126,57 @@ class ChartFetcher:
         beside = fetched.path.with_name(fetched.path.name + ".prov")
         return beside.read_bytes() if fetched.path.is_file() and beside.is_file() else b""
 
+    def signatures(self, fetched: FetchedChart) -> tuple[tuple[bytes, dict[str, str]], ...]:
+        """What cosign signed about a chart that this fetcher fetched from a registry; nothing for other charts."""
+        if fetched.url not in self._asked:
+            return ()
+        credentials, plain_http, registry_config = self._asked[fetched.url]
+        client = self._registry(registry_config)
+        return client.signatures(fetched.url, fetched.digest, credentials, plain_http=plain_http)
+
     def entry(self, chart: str, version: str, *, devel: bool = False) -> IndexEntry:
         """Which version of a repository's chart would be used, without fetching it."""
         repository, name = self._repository_of(chart)
         return self._client.index(repository.url, credentials_of(repository)).find(name, version, devel=devel)
 
+    def offered(self, chart: str, *, devel: bool = False) -> list[str]:
+        """The versions of a remote chart, newest first; [] for what has no versions (git, archives, folders)."""
+        if chart.startswith("oci://"):
+            found = self._registry().tags(chart, NO_CREDENTIALS, plain_http=self._plain_http)
+        elif "://" in chart or "::" in chart:
+            return []
+        else:
+            repository, name = self._repository_of(chart)
+            credentials = credentials_of(repository)
+            if repository.oci:
+                found = self._registry(repository.registry_config).tags(
+                    f"oci://{repository.url}/{name}",
+                    credentials,
+                    plain_http=repository.plain_http or self._plain_http,
+                )
+            else:
+                entries = self._client.index(repository.url, credentials).charts.get(name, ())
+                found = [entry.version for entry in entries]
+        return [one for one in found if devel or not semver.Version.parse(one).prerelease]
+
+    def index(self, repository: Repository) -> Index:
+        """A repository's index."""
+        return self._client.index(repository.url, credentials_of(repository))
+
     def check_repository(self, repository: Repository) -> tuple[int, bool]:
         """Read a repository's index: how many charts it has, and whether it was unchanged in the cache.
 
-        A registry has no index: where it has credentials they are tried, and 0 charts are counted.
+        A registry has no index: it is asked whether it takes the credentials, and 0 charts are counted.
         """
         if repository.oci:
-            return 0, True
-        index = self._client.index(repository.url, credentials_of(repository))
+            if not self._offline:
+                self._registry(repository.registry_config).check(
+                    f"oci://{repository.url}",
+                    credentials_of(repository),
+                    plain_http=repository.plain_http or self._plain_http,
+                )
+            return 0, self._offline
+        index = self.index(repository)
         return len(index.charts), index.cached
 
     def _once(self, key: tuple[str, ...], fetch: Callable[[], FetchedChart]) -> FetchedChart:
@@ -126,38 +189,118 @@ class ChartFetcher:
 
     def _fetch_remote(self, chart: str, version: str, *, devel: bool) -> FetchedChart:
         scheme = urlsplit(chart).scheme
-        if scheme in ("http", "https") and "::" not in chart:
-            return self._archive(chart, "", "", NO_CREDENTIALS, repository_url=chart)
-        if scheme and scheme != "oci":
-            raise ChartError(
-                f"chart {chart!r}: sources of the kind {scheme!r} are not supported",
-                error_id="chart.unsupported-source",
-                hint="use a path, repository/chart, oci:// or an https:// archive",
-            )
+        if "::" in chart or (scheme and scheme != "oci"):
+            return self._settled(chart, version, "", lambda pin: self._by_reference(chart, pin))
         if scheme == "oci":
-            return self._oci(chart, version, NO_CREDENTIALS, plain_http=False)
+            plain = self._plain_http
+            return self._settled(
+                chart,
+                version,
+                "",
+                lambda pin: self._oci(chart, _version(pin, version), NO_CREDENTIALS, plain_http=plain),
+            )
         repository, name = self._repository_of(chart)
         credentials = credentials_of(repository)
         if repository.oci:
-            return self._oci(
-                f"oci://{repository.url}/{name}", version, credentials, plain_http=repository.plain_http
+            where = f"oci://{repository.url}/{name}"
+            plain = repository.plain_http or self._plain_http
+            return self._settled(
+                chart,
+                version,
+                repository.url,
+                lambda pin: self._oci(
+                    where,
+                    _version(pin, version),
+                    credentials,
+                    plain_http=plain,
+                    registry_config=_file(repository, repository.registry_config),
+                ),
             )
-        entry = self._client.index(repository.url, credentials).find(name, version, devel=devel)
-        if entry.url.startswith("oci://"):
-            return self._oci(entry.url, entry.version, credentials, plain_http=repository.plain_http)
-        return self._archive(
-            entry.url, entry.version, entry.digest, credentials, repository_url=repository.url
+        return self._settled(
+            chart,
+            version,
+            repository.url,
+            lambda pin: self._indexed(repository.url, name, _version(pin, version), credentials, devel=devel),
         )
+
+    def _settled(
+        self, chart: str, asked: str, repository: str, fetch: Callable[[Resolution | None], FetchedChart]
+    ) -> FetchedChart:
+        """Fetch what the lock says, else what was asked for; and remember what it was."""
+        pin = self._lock.find(chart, asked, repository) if self._lock is not None else None
+        fetched = fetch(pin)
+        digest = f"sha256:{fetched.digest.removeprefix('sha256:')}" if fetched.digest else ""
+        found = Resolution(
+            chart=chart,
+            constraint=asked,
+            repository=repository,
+            version=fetched.version,
+            digest=digest,
+            commit=fetched.commit,
+        )
+        with self._guard:
+            self.resolutions[found.key] = found
+        if pin is not None and self._strict_lock and pin.digest and pin.digest != digest:
+            raise ChartError(
+                f"chart {chart!r} {fetched.version} is not the one that was locked",
+                error_id="lock.digest",
+                hint=f"locked {pin.digest}, found {digest}; if that is meant, run `helmflow deps`",
+            )
+        return fetched
+
+    def _by_reference(self, chart: str, pin: Resolution | None) -> FetchedChart:
+        found = references.parse(chart)
+        if isinstance(found, references.ArchiveUrl):
+            name, _, password = found.user.partition(":")
+            credentials = Credentials(username=unquote(name), password=SecretText(unquote(password)))
+            digest = found.checksum if found.algorithm == "sha256" else ""
+            fetched = self._archive(found.url, "", digest, credentials, repository_url=found.url)
+            if not found.matches(fetched.path.read_bytes()):
+                raise ChartError(
+                    f"{shown_url(found.url)} does not have the checksum that its reference promises",
+                    error_id="chart.digest-mismatch",
+                    hint="the archive was replaced, or altered on the way; nothing was used",
+                )
+            return fetched
+        ref = pin.commit if pin is not None and pin.commit else found.ref
+        try:
+            tree = self._git.tree(found.repository, ref, fresh=found.fresh)
+        except ConfigError as failure:
+            raise ChartError(failure.message, error_id=failure.error_id, hint=failure.hint) from failure
+        path = (tree.folder / found.path).resolve()
+        if not path.is_relative_to(tree.folder.resolve()):
+            raise ChartError(f"{found.path} leads out of the repository", error_id="remote.traversal")
+        if not path.exists():
+            raise ChartError(
+                f"{found.path} does not exist in {found.repository.shown}",
+                error_id="remote.not-found",
+                hint="the folder of the chart stands behind @ or //",
+            )
+        return FetchedChart(
+            path=path,
+            digest=tree.digest,
+            cached=tree.cached,
+            repository=found.repository.url,
+            commit=tree.commit,
+            signed=tree.signed,
+        )
+
+    def _indexed(
+        self, url: str, name: str, version: str, credentials: Credentials, *, devel: bool = False
+    ) -> FetchedChart:
+        entry = self._client.index(url, credentials).find(name, version, devel=devel)
+        if entry.url.startswith("oci://"):
+            return self._oci(entry.url, entry.version, credentials, plain_http=self._plain_http)
+        return self._archive(entry.url, entry.version, entry.digest, credentials, repository_url=url)
 
     def _declared(self) -> tuple[Repository, ...]:
         return (*self._repositories.values(), *helm_repositories.known())
 
     def _from_url(self, url: str, name: str, version: str, known: Repository | None) -> FetchedChart:
         credentials = credentials_of(known) if known is not None else NO_CREDENTIALS
-        entry = self._client.index(url, credentials).find(name, version)
-        if entry.url.startswith("oci://"):
-            return self._oci(entry.url, entry.version, credentials, plain_http=False)
-        return self._archive(entry.url, entry.version, entry.digest, credentials, repository_url=url)
+        return self._settled(
+            name, version, url, lambda pin: self._indexed(url, name, _version(pin, version), credentials)
+        )
 
     def _archive(
         self, url: str, version: str, digest: str, credentials: Credentials, *, repository_url: str
@@ -171,12 +314,17 @@ class ChartFetcher:
         )
 
     def _oci(
-        self, reference: str, version: str, credentials: Credentials, *, plain_http: bool
+        self,
+        reference: str,
+        version: str,
+        credentials: Credentials,
+        *,
+        plain_http: bool,
+        registry_config: str = "",
     ) -> FetchedChart:
-        from helmflow.providers.charts import oci
-
-        client = oci.RegistryClient(self._cache, offline=self._offline)
+        client = self._registry(registry_config)
         pulled = client.pull(reference, version, credentials, plain_http=plain_http)
+        self._asked[reference] = (credentials, plain_http, registry_config)
         return FetchedChart(
             path=pulled.path,
             version=pulled.version,
@@ -186,6 +334,18 @@ class ChartFetcher:
             url=reference,
             provenance=pulled.provenance,
         )
+
+    def _registry(self, registry_config: str = "") -> RegistryClient:
+        from helmflow.providers.charts.oci import RegistryClient
+
+        if registry_config:
+            return RegistryClient(
+                self._cache, offline=self._offline, registry_config=registry_config, mirrors=self._mirrors
+            )
+        with self._guard:
+            if self._registries is None:
+                self._registries = RegistryClient(self._cache, offline=self._offline, mirrors=self._mirrors)
+            return self._registries
 
     def _repository_of(self, chart: str) -> tuple[Repository, str]:
         name, _, rest = chart.partition("/")
@@ -198,6 +358,10 @@ class ChartFetcher:
             error_id="chart.unknown-repository",
             hint=f"declared repositories: {known}; a local chart starts with ./",
         )
+
+
+def _version(pin: Resolution | None, asked: str) -> str:
+    return pin.version if pin is not None and pin.version else asked
 
 
 def local_path(chart: str, base_dir: Path) -> Path | None:
@@ -220,10 +384,12 @@ def local_path(chart: str, base_dir: Path) -> Path | None:
 
 
 def credentials_of(repository: Repository) -> Credentials:
-    """A repository's credentials; NAME_USERNAME and NAME_PASSWORD stand in for what it does not say."""
+    """A repository's credentials; NAME_USERNAME, NAME_PASSWORD and NAME_TOKEN stand in for what it does not say."""
     prefix = repository.name.upper().replace("-", "_")
+    username = repository.username or os.environ.get(f"{prefix}_USERNAME", "")
     return Credentials(
-        username=repository.username or os.environ.get(f"{prefix}_USERNAME", ""),
+        username=username,
+        token=SecretText("" if username else os.environ.get(f"{prefix}_TOKEN", "")),
         password=SecretText(repository.password or os.environ.get(f"{prefix}_PASSWORD", "")),
         ca_file=_file(repository, repository.ca_file),
         cert_file=_file(repository, repository.cert_file),

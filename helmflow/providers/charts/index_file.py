@@ -64,7 +64,7 @@ def _entries(document: Any) -> Iterator[tuple[str, Iterable[Any]]]:
         raise ValueError("it has no apiVersion")
     entries = document.get("entries") or {}
     if not isinstance(entries, dict):
-        raise ValueError("it has no map of entries")  # noqa: TRY004
+        raise ValueError("it has no map of entries")
     for name, versions in entries.items():
         yield str(name), versions if isinstance(versions, list) else []
 

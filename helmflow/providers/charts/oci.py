@@ -15,7 +15,8 @@ from helmflow.core import limits, semver
 from helmflow.core.errors import ChartError
 from helmflow.providers.charts import registry_login
 from helmflow.providers.charts.cache import ChartCache
-from helmflow.providers.http import Credentials
+from helmflow.providers.http import NO_CREDENTIALS, Credentials
+from helmflow.providers.mirrors import NO_MIRRORS, Mirrors
 
 if TYPE_CHECKING:
     from oras.container import Container
@@ -84,13 +85,16 @@ class RegistryClient:
     cache: ChartCache
     offline: bool = False
     registry_config: str = ""
+    mirrors: Mirrors = NO_MIRRORS
     _open: dict[tuple[str, bool, str], Registry] = field(default_factory=dict)
 
     def pull(self, reference: str, version: str, credentials: Credentials, *, plain_http: bool) -> Pulled:
         """The chart in a version: a tag, a range over the tags ("" is any release), or the digest in `reference`."""
-        where = Reference.parse(reference)
+        where = Reference.parse(self.mirrors.of(reference))
         if version.startswith("sha256:"):
             where = Reference.parse(f"oci://{where.host}/{where.path}@{version}")
+        if where.host != Reference.parse(reference).host:
+            credentials = NO_CREDENTIALS  # those of the registry are not for its mirror
         key = f"oci {reference} {version}"
         note = self.cache.note(key)
         pinned = where.digest or self.offline
@@ -111,9 +115,19 @@ class RegistryClient:
         tag = where.tag or (self._choose(registry, where, version) if not where.digest else "")
         return self._pull(registry, where, tag, key)
 
+    def check(self, reference: str, credentials: Credentials, *, plain_http: bool) -> None:
+        """Ask the registry whether it takes the credentials. Raises ChartError `http.*`."""
+        where = Reference.parse(f"{reference.rstrip('/')}/x")
+        registry = self._registry(where, credentials, plain_http=plain_http)
+        with _failures(where):
+            answer = registry.do_request(f"{registry.prefix}://{where.host}/v2/", "GET", stream=True)
+            answer.close()
+            if answer.status_code in (401, 403):
+                raise ValueError("Unauthorized")
+
     def tags(self, reference: str, credentials: Credentials, *, plain_http: bool) -> list[str]:
         """The versions that are there, newest first, as Helm reads tags: strict semver, `_` for `+`."""
-        where = Reference.parse(reference)
+        where = Reference.parse(self.mirrors.of(reference))
         return self._versions(self._registry(where, credentials, plain_http=plain_http), where)
 
     def push(

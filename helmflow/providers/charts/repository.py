@@ -145,8 +145,8 @@ class RepositoryClient:
 
     def beside(self, url: str, suffix: str, credentials: Credentials) -> bytes:
         """A small file beside an archive (its provenance), b"" where the server has none. Kept by the archive's URL."""
-        parts = urlsplit(url)
-        address = parts._replace(path=parts.path + suffix).geturl()
+        path, mark, query = url.partition("?")
+        address = path + suffix + mark + query
         key = f"beside {address}"
         if self._offline:
             note = self._cache.note(key) or {}
@@ -205,7 +205,7 @@ class _Charts(Mapping[str, tuple[IndexEntry, ...]]):
 
     def __getitem__(self, name: str) -> tuple[IndexEntry, ...]:
         rows = json.loads(self._lines[name])
-        return tuple(IndexEntry(name, *row[:6], tuple(row[6])) for row in rows)
+        return tuple(IndexEntry(name, *row[:-1], keywords=tuple(row[-1])) for row in rows)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._lines)

@@ -1,111 +1,99 @@
-"""Remote state and values files: plain HTTP, and git through the git command, kept in the cache."""
+"""Remote state and values files: plain HTTP, and git, kept in the cache beside the charts."""
 
 from __future__ import annotations
 
-import shutil
 import threading
 from pathlib import Path
+from urllib.parse import unquote
 
-from helmflow.core import process
-from helmflow.core.errors import ConfigError, HelmflowError
+from helmflow.core.errors import ChartError, ConfigError
 from helmflow.core.limits import MAX_STATE_FILE_BYTES
 from helmflow.core.paths import cache_home
+from helmflow.core.sensitive import SecretText
+from helmflow.providers import mirrors
+from helmflow.providers.charts.cache import ChartCache
+from helmflow.providers.git_source import GitSource, Repository
+from helmflow.providers.http import Credentials, HttpSession
 from helmflow.state import remote_urls
 from helmflow.state.remote_urls import RemoteUrl
-
-_lock = threading.Lock()
 
 
 class RemoteFiles:
     """The RemoteSource of state.ports. What was fetched is not fetched again, unless the URL says ?cache=false."""
 
-    def __init__(self, cache: Path | None = None) -> None:
-        self._cache = cache or cache_home() / "remote"
+    def __init__(self, cache: ChartCache | Path | None = None, *, offline: bool = False) -> None:
+        self._cache = cache if isinstance(cache, ChartCache) else ChartCache(cache or cache_home() / "charts")
+        self._offline = offline
+        self._lock = threading.Lock()
 
     def locate(self, url: str, base_dir: Path) -> Path:
         """A local file with the content of `url`. Raises ConfigError as state.ports says."""
         parsed = remote_urls.parse(url)
-        folder = self._cache / parsed.cache_key
-        with _lock:
-            if parsed.parameters.get("cache") == "false" and folder.exists():
-                shutil.rmtree(folder)
-            if parsed.getter == "git" or parsed.scheme in ("git", "ssh"):
-                return _inside(self._cloned(parsed, folder), parsed)
-            if parsed.scheme in ("http", "https") and parsed.getter in ("normal", "http", "https"):
-                return self._downloaded(parsed, folder)
+        fresh = parsed.parameters.get("cache") == "false"
+        with self._lock:
+            try:
+                if parsed.getter == "git" or parsed.scheme in ("git", "ssh"):
+                    return self._in_git(parsed, fresh=fresh)
+                if parsed.scheme in ("http", "https") and parsed.getter in ("normal", "http", "https"):
+                    return self._downloaded(parsed, fresh=fresh)
+            except ChartError as failure:
+                missing = failure.error_id in ("cache.write", "http.too-large")
+                raise ConfigError(
+                    failure.message,
+                    error_id=failure.error_id if missing else "remote.failed",
+                    hint=failure.hint,
+                ) from failure
         raise ConfigError(
             f"helmflow cannot fetch {parsed.getter}::{parsed.scheme} URLs", error_id="remote.failed",
             hint="it fetches https://... and git::https://...@path?ref=...",
         )  # fmt: skip
 
-    def _cloned(self, url: RemoteUrl, folder: Path) -> Path:
-        if folder.is_dir():
-            return folder
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        partial = folder.with_name(folder.name + ".partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        self._git(["clone", "--quiet", "--no-checkout", "--", url.repository, str(partial)], url)
-        # Everything after -- or behind origin/ is data, and the URL's parts were checked before.
-        wanted = url.ref or "HEAD"
-        try:
-            self._git(["-C", str(partial), "checkout", "--quiet", "--detach", wanted, "--"], url)
-        except ConfigError:
-            try:
-                self._git(
-                    ["-C", str(partial), "checkout", "--quiet", "--detach", f"origin/{wanted}", "--"], url
-                )
-            except ConfigError as error:
-                shutil.rmtree(partial, ignore_errors=True)
-                raise ConfigError(
-                    f"git ref {url.ref!r} does not exist in {url.host}{url.directory}",
-                    error_id="remote.missing-ref",
-                ) from error
-        partial.rename(folder)
-        return folder
+    def _in_git(self, url: RemoteUrl, *, fresh: bool) -> Path:
+        source = GitSource(self._cache, offline=self._offline, refresh=False, mirrors=mirrors.configured({}))
+        where = f"{url.scheme}://{url.host}{url.directory}"
+        tree = source.tree(Repository(url=where, user=url.user), url.ref, fresh=fresh)
+        return _inside(tree.folder, url)
 
-    def _git(self, arguments: list[str], url: RemoteUrl) -> None:
-        env = {"GIT_TERMINAL_PROMPT": "0", "GIT_ALLOW_PROTOCOL": "https:http:ssh:git:file"}
-        try:
-            finished = process.run(["git", *arguments], env=env, timeout_s=300)
-        except HelmflowError as error:
-            raise ConfigError(error.message, error_id="remote.failed", hint="install git") from error
-        if finished.status:
-            lines = finished.stderr.strip().splitlines()
-            raise ConfigError(
-                f"git failed for {url.host}{url.directory}: {lines[-1] if lines else finished.status}",
-                error_id="remote.failed",
-            )
-
-    def _downloaded(self, url: RemoteUrl, folder: Path) -> Path:
-        path = folder / (url.file or "index")
-        if path.is_file():
-            return path
-        import urllib3
-
-        user = f"{url.user}@" if url.user else ""
+    def _downloaded(self, url: RemoteUrl, *, fresh: bool) -> Path:
         joined = "/".join(part for part in (url.directory.strip("/"), url.file) if part)
         query = "&".join(f"{name}={value}" for name, value in url.parameters.items() if name != "cache")
-        address = f"{url.scheme}://{user}{url.host}/{joined}" + (f"?{query}" if query else "")
-        try:
-            with urllib3.PoolManager(timeout=60, retries=3) as pool:
-                answer = pool.request("GET", address, preload_content=False)
-                content = answer.read(MAX_STATE_FILE_BYTES + 1)
-                status = answer.status
-                answer.release_conn()
-        except urllib3.exceptions.HTTPError as cause:
+        address = f"{url.scheme}://{url.host}/{joined}" + (f"?{query}" if query else "")
+        name = Path(url.file).name or "index"
+        key = f"file {address}"
+        note = self._cache.note(key)
+        known = self._cache.blob(str(note["digest"])) if note else None
+        if note is not None and known is not None and (self._offline or not fresh):
+            return self._named(str(note["digest"]), name)
+        if self._offline:
             raise ConfigError(
-                f"cannot reach {url.host}: {type(cause).__name__}", error_id="remote.failed"
-            ) from None
-        if status == 404:
+                f"{url.host}/{joined} is not in the cache and --offline forbids fetching it",
+                error_id="remote.offline",
+                hint="run once without --offline, or `helmflow vendor`",
+            )
+        user, _, password = url.user.partition(":")
+        answer = HttpSession(mirrors=mirrors.configured({})).get(
+            address,
+            max_bytes=MAX_STATE_FILE_BYTES,
+            credentials=Credentials(username=unquote(user), password=SecretText(unquote(password))),
+        )
+        if answer.status == 404:
             raise ConfigError(f"{url.host}/{joined} does not exist", error_id="remote.not-found")
-        if status != 200:
-            raise ConfigError(f"{url.host}/{joined}: status {status}", error_id="remote.failed")
-        if len(content) > MAX_STATE_FILE_BYTES:
-            raise ConfigError(f"{url.host}/{joined} is too large", error_id="file.too-large")
-        folder.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(path.name + ".partial")
-        partial.write_bytes(content)
-        partial.rename(path)
+        if answer.status != 200:
+            raise ConfigError(f"{url.host}/{joined}: status {answer.status}", error_id="remote.failed")
+        digest, _ = self._cache.add_blob(answer.body)
+        self._cache.add_note(key, {"digest": digest})
+        return self._named(digest, name)
+
+    def _named(self, digest: str, name: str) -> Path:
+        """The content under its own name, which says what kind of file it is."""
+        from helmflow.providers.charts.cache import publish
+
+        blob = self._cache.blob(digest)
+        assert blob is not None
+        path = self._cache.folder / "files" / digest / name
+        content = blob.read_bytes()
+        if not path.is_file() or path.read_bytes() != content:
+            publish(path, content)
         return path
 
 
