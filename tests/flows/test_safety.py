@@ -31,7 +31,7 @@ def environment(town: Town, *lines: str, releases: str = "") -> None:
     if not (town.folder / "values.yaml").exists():
         town.file("values.yaml", "color: red\n")
     (town.folder / "helmflow.yaml").write_text(
-        f"environments:\n  prod:\n{said}\n---\nproject: shop\nreleases:\n{listed}".replace(
+        f"environments:\n  prod:\n{said}\n---\nproject: shop-{town.number}\nreleases:\n{listed}".replace(
             "NS(apps)", town.ns("apps")
         ).replace("NS(data)", town.ns("data")),
         encoding="utf-8",
