@@ -143,7 +143,7 @@ def _inside(path: Path, work: Any) -> Any:
         return ()
     import tempfile
 
-    from helmflow.providers.charts import unpack
+    from helmflow.helm.chart import unpack
 
     with tempfile.TemporaryDirectory(prefix="helmflow-lint-") as folder:
         try:

@@ -205,7 +205,7 @@ def _ask(username: str) -> tuple[str, SecretText]:
 def _write(given: SimpleNamespace, found: Downloaded, *, with_provenance: bool) -> None:
     destination = Path(given.destination)
     if given.untar:
-        from helmflow.providers.charts import unpack
+        from helmflow.helm.chart import unpack
 
         unpack.unpack(found.content, found.chart.metadata.name, destination / given.untardir)
         return

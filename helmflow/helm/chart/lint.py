@@ -15,7 +15,7 @@ from helmflow.core import semver, yaml_dialect, yaml_nodes
 from helmflow.core.errors import ChartError
 from helmflow.core.go_json import go_quote
 from helmflow.core.lazy import pattern
-from helmflow.helm.chart import archive, lint_documents, metadata
+from helmflow.helm.chart import lint_documents, metadata, unpack
 from helmflow.helm.chart.capabilities import Capabilities
 from helmflow.helm.chart.load import load
 from helmflow.helm.chart.model import Chart, Maintainer, Metadata
@@ -110,12 +110,7 @@ def _unpacked(path: str, folder: str) -> str:
             f"unable to parse chart archive {go_quote(os.path.basename(path))}, missing '-'",
             error_id="chart.lint-no-chart",
         )
-    target = Path(folder) / name
-    for file in archive.read(Path(path).read_bytes()):
-        out = target / file.name
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_bytes(file.data)
-    return str(target)
+    return str(unpack.unpack(Path(path).read_bytes(), name, Path(folder)))
 
 
 def loaded(directory: str) -> tuple[Chart | None, str]:
