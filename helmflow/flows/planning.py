@@ -217,7 +217,7 @@ def make_return(session: Session, chosen: Chosen, goals: Mapping[ReleaseId, Revi
     """The plan that brings every release of `goals` back to a stored revision; None: it is to be gone again."""
     wanted = replace(
         chosen,
-        releases=tuple(release for release in chosen.releases if release.id in goals),
+        releases=tuple(_removable(release) for release in chosen.releases if release.id in goals),
         needs={key: needs & goals.keys() for key, needs in chosen.needs.items() if key in goals},
     )
     nothing = Preparation(chosen=wanted)
@@ -315,9 +315,15 @@ def undo(session: Session, chosen: Chosen, failed: ReleasePlan) -> ReleasePlan |
     store = ReleaseStore(draft.cluster.client, draft.owner.namespace, draft.cluster.driver)
     found = history.recovery_target(store.history(draft.owner.name))
     if found is None:
+        alone = replace(chosen, releases=(_removable(failed.release),))
         return _plan(session, Preparation(chosen=alone), {}, command="uninstall").releases[0]
     draft.goal = store.get(draft.owner.name, found.number)
     return _rollback_plan(session, alone, [draft], "rollback").releases[0]
+
+
+def _removable(release: Release) -> Release:
+    """A release that was not there before goes again, whatever it says: nothing of before is lost."""
+    return replace(release, options=replace(release.options, prevent_destroy=None))
 
 
 def _rollback_plan(session: Session, chosen: Chosen, drafts: list[_Draft], command: str) -> Plan:
