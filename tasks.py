@@ -125,7 +125,7 @@ def bench() -> None:
     """All benchmarks."""
     environment("dev")
     for script in sorted((ROOT / "benchmarks").glob("[a-z]*.py")):
-        run(BIN / "python", script)
+        run(BIN / "python", "-m", f"benchmarks.{script.stem}")
 
 
 def build() -> None:

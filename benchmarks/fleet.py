@@ -25,7 +25,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks import peers
+from benchmarks.support import peers
 from tests.apiserver import binaries, fleet
 from tests.apiserver.cluster import RealCluster
 
@@ -98,7 +98,7 @@ def far_away(cluster: RealCluster, folder: Path, milliseconds: int) -> Iterator[
     """A kubeconfig whose cluster answers so much later."""
     document = json.loads(cluster.kubeconfig.read_text(encoding="utf-8"))
     port = cluster.server.rpartition(":")[2]
-    command = [sys.executable, "-m", "benchmarks.delay", port, str(milliseconds)]
+    command = [sys.executable, "-m", "benchmarks.support.delay", port, str(milliseconds)]
     proxy = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert proxy.stdout is not None
     try:

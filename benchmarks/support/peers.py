@@ -8,7 +8,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
+HERE = Path(__file__).resolve().parent.parent
 HELM, HELMFILE, HELM_DIFF = "v4.2.4", "v1.7.4", "v3.15.11"
 PLUGIN = """\
 name: diff

@@ -1,4 +1,4 @@
-"""A proxy that makes a cluster far away: `python -m benchmarks.delay TARGET_PORT MILLISECONDS` prints its own port.
+"""A proxy that makes a cluster far away: `python -m benchmarks.support.delay TARGET_PORT MILLISECONDS` prints its own port.
 
 Half of the delay is added in each direction. Bytes stay in order and are forwarded as they come, so that bandwidth is
 untouched.

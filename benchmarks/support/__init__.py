@@ -1,0 +1,1 @@
+"""What benchmarks share: the tools they compare with, and a slower network."""
