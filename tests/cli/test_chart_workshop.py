@@ -6,7 +6,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +15,6 @@ import pytest
 from helmflow.cli.main import run_cli
 from helmflow.helm.chart import load, package
 from tests.charts import chart_of, write_chart
-from tests.providers import keys as keyrings
-from tests.providers import registries
 from tests.providers.http_parts import Site, serving
 from tests.providers.keys import PASSPHRASE, Keys
 
@@ -52,25 +50,6 @@ def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
         return Done(int(code), told.out, told.err)
 
     return once
-
-
-@pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keys]:
-    made = keyrings.make(tmp_path_factory.mktemp("keys"))
-    yield made
-    keyrings.stop(made)
-
-
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with registries.running(tmp_path_factory.mktemp("oci")) as host:
-        yield host
-
-
-@pytest.fixture(scope="module")
-def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with registries.running(tmp_path_factory.mktemp("locked"), user=("user", "pass word")) as host:
-        yield host
 
 
 def web(folder: Path, **files: str) -> Path:
@@ -271,20 +250,20 @@ def test_signing_that_cannot_be_done(
 # ---- pull, push, login
 
 
-def test_a_chart_goes_to_a_registry_and_back(run: Run, tmp_path: Path, keys: Keys, registry: str) -> None:
+def test_a_chart_goes_to_a_registry_and_back(run: Run, tmp_path: Path, keys: Keys, oci_registry: str) -> None:
     helm = pytest.importorskip("helm_python", reason="the Helm SDK is not installed")
     web(tmp_path)
     signing = ("--sign", "--key", "ann", "--keyring", keys.file("all.sec.gpg"))
     run("chart", "package", "web", "--version", "1.0.0+build.1", *signing)
     archive = "web-1.0.0+build.1.tgz"
-    pushed = run("chart", "push", archive, f"oci://{registry}/charts", "--plain-http")
+    pushed = run("chart", "push", archive, f"oci://{oci_registry}/charts", "--plain-http")
     digest = pushed.out.partition("Digest: ")[2].strip()
-    assert pushed == Done(0, f"Pushed: {registry}/charts/web:1.0.0_build.1\nDigest: {digest}\n", "")
-    again = run("chart", "push", archive, f"oci://{registry}/charts", "--plain-http")
+    assert pushed == Done(0, f"Pushed: {oci_registry}/charts/web:1.0.0_build.1\nDigest: {digest}\n", "")
+    again = run("chart", "push", archive, f"oci://{oci_registry}/charts", "--plain-http")
     assert again.out == pushed.out
-    reference = f"oci://{registry}/charts/web"
+    reference = f"oci://{oci_registry}/charts/web"
     pulled = run("chart", "pull", reference, "-d", "down", "--plain-http", "--prov")
-    assert pulled == Done(0, f"Pulled: {registry}/charts/web:1.0.0_build.1\nDigest: {digest}\n", "")
+    assert pulled == Done(0, f"Pulled: {oci_registry}/charts/web:1.0.0_build.1\nDigest: {digest}\n", "")
     for name in (archive, f"{archive}.prov"):
         assert (tmp_path / "down" / name).read_bytes() == (tmp_path / name).read_bytes()
     verified = run(
@@ -298,14 +277,16 @@ def test_a_chart_goes_to_a_registry_and_back(run: Run, tmp_path: Path, keys: Key
     assert (tmp_path / "helms" / archive).read_bytes() == (tmp_path / archive).read_bytes()
 
 
-def test_a_chart_is_unpacked_nowhere_else_and_over_nothing(run: Run, tmp_path: Path, registry: str) -> None:
+def test_a_chart_is_unpacked_nowhere_else_and_over_nothing(
+    run: Run, tmp_path: Path, oci_registry: str
+) -> None:
     web(tmp_path)
     run("chart", "package", "web")
-    run("chart", "push", "web-1.0.0.tgz", f"oci://{registry}/untar", "--plain-http")
+    run("chart", "push", "web-1.0.0.tgz", f"oci://{oci_registry}/untar", "--plain-http")
     words = (
         "chart",
         "pull",
-        f"oci://{registry}/untar/web",
+        f"oci://{oci_registry}/untar/web",
         "--plain-http",
         "--untar",
         "--untardir",
@@ -361,40 +342,44 @@ def test_pushes_that_cannot_be_done(run: Run, tmp_path: Path, words: tuple[str, 
 
 
 def test_login_is_kept_where_helm_keeps_it(
-    run: Run, tmp_path: Path, locked: str, monkeypatch: pytest.MonkeyPatch
+    run: Run, tmp_path: Path, locked_registry: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     web(tmp_path)
     run("chart", "package", "web")
-    push = ("chart", "push", "web-1.0.0.tgz", f"oci://{locked}/charts", "--plain-http")
+    push = ("chart", "push", "web-1.0.0.tgz", f"oci://{locked_registry}/charts", "--plain-http")
     assert run(*push).code == 1
-    wrong = run("registry", "login", locked, "-u", "user", "-p", "guess", "--plain-http")
+    wrong = run("registry", "login", locked_registry, "-u", "user", "-p", "guess", "--plain-http")
     assert wrong.code == 1
     assert "guess" not in wrong.err
     config = tmp_path / "home" / ".config" / "helm" / "registry" / "config.json"
     assert not config.exists()
-    done = run("registry", "login", locked, "-u", "user", "-p", "pass word", "--plain-http")
+    done = run("registry", "login", locked_registry, "-u", "user", "-p", "pass word", "--plain-http")
     assert (done.code, done.out) == (0, "Login Succeeded\n")
     assert config.stat().st_mode & 0o077 == 0
-    assert json.loads(config.read_text())["auths"][locked]["auth"] == "dXNlcjpwYXNzIHdvcmQ="
+    assert json.loads(config.read_text())["auths"][locked_registry]["auth"] == "dXNlcjpwYXNzIHdvcmQ="
     assert run(*push).code == 0
     monkeypatch.setenv("HELM_REGISTRY_CONFIG", str(config))
     helm = pytest.importorskip("helm_python", reason="the Helm SDK is not installed")
     with helm.RegistryClient(plain_http=True, credentials_file=config) as client:
-        client.pull(f"oci://{locked}/charts/web", version="1.0.0", destination=str(tmp_path), plain_http=True)
-    assert run("registry", "logout", locked) == Done(0, f"Removing login credentials for {locked}\n", "")
-    assert run("registry", "logout", locked).code == 1
+        client.pull(
+            f"oci://{locked_registry}/charts/web", version="1.0.0", destination=str(tmp_path), plain_http=True
+        )
+    assert run("registry", "logout", locked_registry) == Done(
+        0, f"Removing login credentials for {locked_registry}\n", ""
+    )
+    assert run("registry", "logout", locked_registry).code == 1
     assert run(*push).code == 1
 
 
-def test_what_helm_stored_is_used(run: Run, tmp_path: Path, locked: str) -> None:
+def test_what_helm_stored_is_used(run: Run, tmp_path: Path, locked_registry: str) -> None:
     helm = pytest.importorskip("helm_python", reason="the Helm SDK is not installed")
     config = tmp_path / "home" / ".config" / "helm" / "registry" / "config.json"
     config.parent.mkdir(parents=True)
     with helm.RegistryClient(plain_http=True, credentials_file=config) as client:
-        client.login(locked, "user", "pass word", plain_http=True)
+        client.login(locked_registry, "user", "pass word", plain_http=True)
     web(tmp_path)
     run("chart", "package", "web")
-    assert run("chart", "push", "web-1.0.0.tgz", f"oci://{locked}/helms", "--plain-http").code == 0
+    assert run("chart", "push", "web-1.0.0.tgz", f"oci://{locked_registry}/helms", "--plain-http").code == 0
 
 
 HELPER = """#!/bin/sh
@@ -409,7 +394,7 @@ esac
 
 @pytest.mark.parametrize("place", ["helm", "docker"])
 def test_credential_helpers_are_asked(
-    run: Run, tmp_path: Path, locked: str, monkeypatch: pytest.MonkeyPatch, place: str
+    run: Run, tmp_path: Path, locked_registry: str, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
     helper = tmp_path / "bin" / "docker-credential-testing"
     helper.parent.mkdir()
@@ -428,16 +413,21 @@ def test_credential_helpers_are_asked(
     config.write_text(json.dumps({"credsStore": "testing"}))
     web(tmp_path)
     run("chart", "package", "web")
-    push = ("chart", "push", "web-1.0.0.tgz", f"oci://{locked}/helper-{place}", "--plain-http")
+    push = ("chart", "push", "web-1.0.0.tgz", f"oci://{locked_registry}/helper-{place}", "--plain-http")
     assert run(*push).code == 1
     if place == "helm":
-        assert run("registry", "login", locked, "-u", "user", "-p", "pass word", "--plain-http").code == 0
-        assert "auth" not in json.loads(config.read_text())["auths"][locked]
+        assert (
+            run("registry", "login", locked_registry, "-u", "user", "-p", "pass word", "--plain-http").code
+            == 0
+        )
+        assert "auth" not in json.loads(config.read_text())["auths"][locked_registry]
     else:
-        store.write_text(json.dumps({"ServerURL": locked, "Username": "user", "Secret": "pass word"}))
+        store.write_text(
+            json.dumps({"ServerURL": locked_registry, "Username": "user", "Secret": "pass word"})
+        )
     assert run(*push).code == 0
     if place == "helm":
-        assert run("registry", "logout", locked).code == 0
+        assert run("registry", "logout", locked_registry).code == 0
         assert not store.exists()
 
 
@@ -457,7 +447,7 @@ def test_a_token_service_is_asked_with_the_credentials(run: Run, tmp_path: Path)
 
 @pytest.mark.parametrize("place", ["path", "today", "legacy", "reference"])
 def test_starters_come_from_everywhere(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, registry: str, place: str
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, oci_registry: str, place: str
 ) -> None:
     starter = web(tmp_path, **{"templates/config.yaml": CONFIG.replace("web", "<CHARTNAME>")})
     name = "web"

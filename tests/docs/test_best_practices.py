@@ -12,7 +12,6 @@ import pytest
 from helmflow.cli.main import run_cli
 from tests.charts import write_chart
 from tests.helm_chart.test_lint_practices import GOOD
-from tests.providers import keys as keyrings
 from tests.providers import registries
 from tests.providers.keys import PASSPHRASE, Keys
 
@@ -20,13 +19,6 @@ porcelain = pytest.importorskip("dulwich.porcelain", reason="dulwich is not inst
 PAGE = Path(__file__).parents[2] / "docs" / "best-practices.md"
 HOST = "registry.example.com"
 TO_REGISTRIES = ("push", "pull", "login")
-
-
-@pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keys]:
-    made = keyrings.make(tmp_path_factory.mktemp("keys"))
-    yield made
-    keyrings.stop(made)
 
 
 @pytest.fixture(scope="module")

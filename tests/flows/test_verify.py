@@ -19,24 +19,9 @@ from helmflow.providers.charts.oci import RegistryClient
 from helmflow.providers.charts.openpgp import Keyring
 from helmflow.providers.http import NO_CREDENTIALS
 from tests.charts import chart_of
-from tests.providers import keys as keyrings
-from tests.providers import registries
 from tests.providers.http_parts import Site, serving
 from tests.providers.keys import Keys
 from tests.providers.test_cosign import KEYS, payload, public, sign_in_registry, signature
-
-
-@pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keys]:
-    made = keyrings.make(tmp_path_factory.mktemp("keys"))
-    yield made
-    keyrings.stop(made)
-
-
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with registries.running(tmp_path_factory.mktemp("oci")) as host:
-        yield host
 
 
 @pytest.fixture(autouse=True)
@@ -195,47 +180,49 @@ def oci_state(registry: str, folder: str, options: str, repository: str = "") ->
     )
 
 
-def test_registries_keep_provenance_beside_the_chart(registry: str, keys: Keys, tmp_path: Path) -> None:
-    push(registry, "with", tmp_path, keys)
-    push(registry, "without", tmp_path)
+def test_registries_keep_provenance_beside_the_chart(oci_registry: str, keys: Keys, tmp_path: Path) -> None:
+    push(oci_registry, "with", tmp_path, keys)
+    push(oci_registry, "without", tmp_path)
     ring = keys.file("all.pub.gpg")
-    assert render(tmp_path, oci_state(registry, "with", f", verify: true, keyring: {ring}"))
-    refusal = refused(tmp_path, oci_state(registry, "without", f", verify: true, keyring: {ring}"))
+    assert render(tmp_path, oci_state(oci_registry, "with", f", verify: true, keyring: {ring}"))
+    refusal = refused(tmp_path, oci_state(oci_registry, "without", f", verify: true, keyring: {ring}"))
     assert refusal == "provenance.missing"
 
 
-def test_a_repository_may_ask_for_signatures(registry: str, keys: Keys, tmp_path: Path) -> None:
-    push(registry, "with", tmp_path, keys)
-    push(registry, "without", tmp_path)
+def test_a_repository_may_ask_for_signatures(oci_registry: str, keys: Keys, tmp_path: Path) -> None:
+    push(oci_registry, "with", tmp_path, keys)
+    push(oci_registry, "without", tmp_path)
     wanted = f", verify: true, keyring: {keys.file('all.pub.gpg')}"
-    assert render(tmp_path, oci_state(registry, "with", "", wanted))
-    assert refused(tmp_path, oci_state(registry, "without", "", wanted)) == "provenance.missing"
-    assert render(tmp_path, oci_state(registry, "without", ", verify: false", wanted))
+    assert render(tmp_path, oci_state(oci_registry, "with", "", wanted))
+    assert refused(tmp_path, oci_state(oci_registry, "without", "", wanted)) == "provenance.missing"
+    assert render(tmp_path, oci_state(oci_registry, "without", ", verify: false", wanted))
 
 
-def test_helm_pulls_the_provenance_that_we_push(registry: str, keys: Keys, tmp_path: Path) -> None:
+def test_helm_pulls_the_provenance_that_we_push(oci_registry: str, keys: Keys, tmp_path: Path) -> None:
     helm = pytest.importorskip("helm_python", reason="the Helm SDK is not installed")
-    push(registry, "forhelm", tmp_path, keys)
+    push(oci_registry, "forhelm", tmp_path, keys)
     down = tmp_path / "down"
     down.mkdir()
-    helm.pull(f"oci://{registry}/forhelm/c", version="1.2.3", destination=str(down), plain_http=True)
+    helm.pull(f"oci://{oci_registry}/forhelm/c", version="1.2.3", destination=str(down), plain_http=True)
     assert (down / "c-1.2.3.tgz").is_file()
 
 
-def test_cosign_is_asked_for_with_a_key(registry: str, tmp_path: Path) -> None:
-    digest = push(registry, "cosigned", tmp_path)
-    push(registry, "uncosigned", tmp_path)
+def test_cosign_is_asked_for_with_a_key(oci_registry: str, tmp_path: Path) -> None:
+    digest = push(oci_registry, "cosigned", tmp_path)
+    push(oci_registry, "uncosigned", tmp_path)
     text = payload("x", digest)
-    sign_in_registry(registry, "cosigned/c", digest, [(text, signature(KEYS["ecdsa"], text))])
+    sign_in_registry(oci_registry, "cosigned/c", digest, [(text, signature(KEYS["ecdsa"], text))])
     public(tmp_path, KEYS["ecdsa"])
-    assert render(tmp_path, oci_state(registry, "cosigned", ", cosignKey: cosign.pub"))
-    assert render(tmp_path, oci_state(registry, "cosigned", ", cosignKey: cosign.pub"), offline=True)
+    assert render(tmp_path, oci_state(oci_registry, "cosigned", ", cosignKey: cosign.pub"))
+    assert render(tmp_path, oci_state(oci_registry, "cosigned", ", cosignKey: cosign.pub"), offline=True)
     assert (
-        refused(tmp_path, oci_state(registry, "uncosigned", ", cosignKey: cosign.pub")) == "cosign.unsigned"
+        refused(tmp_path, oci_state(oci_registry, "uncosigned", ", cosignKey: cosign.pub"))
+        == "cosign.unsigned"
     )
     public(tmp_path, KEYS["rsa"], "other.pub")
     assert (
-        refused(tmp_path, oci_state(registry, "cosigned", ", cosignKey: other.pub")) == "cosign.bad-signature"
+        refused(tmp_path, oci_state(oci_registry, "cosigned", ", cosignKey: other.pub"))
+        == "cosign.bad-signature"
     )
 
 

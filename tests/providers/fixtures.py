@@ -1,4 +1,4 @@
-"""Real parts that several tests here share: keys, and an OCI registry."""
+"""Real parts that tests share: keys made by gpg, and OCI registries; made once per run, on first use."""
 
 from __future__ import annotations
 
