@@ -36,22 +36,3 @@ class SharedTree:
     def __del__(self, notes: dict[int, dict[Any, Any]] = NOTES) -> None:
         for part in self._parts:
             notes.pop(part, None)
-
-
-def private(value: Any) -> Any:
-    """A copy that its reader may change; what is one map in the tree is one in the copy."""
-    return _copy(value, {})
-
-
-def _copy(value: Any, made: dict[int, Any]) -> Any:
-    if not isinstance(value, dict | list):
-        return value
-    known = made.get(id(value))
-    if known is not None:
-        return known
-    copy = made[id(value)] = type(value)()
-    if isinstance(value, dict):
-        copy.update((key, _copy(item, made)) for key, item in value.items())
-    else:
-        copy.extend(_copy(item, made) for item in value)
-    return copy

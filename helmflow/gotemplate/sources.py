@@ -168,7 +168,7 @@ class _Generator:
         self.base = 0
         self.loops = 0
         self.loops_seen = False
-        self.varying = ""
+        self.varying: dict[str, None] = {}
         self.containers: dict[str, str] = {}
         self.tracked: set[int] = set()
         self.stops: dict[int, tuple[bool, tuple[str, ...]]] = {}
@@ -178,8 +178,7 @@ class _Generator:
         """The source, and the place of each line that can fail."""
         self._body(self.tree.items, "  ")
         head = ["def t(d0, R, P):", " try:"]
-        if self.varying:
-            head.append("  C = R.calls")
+        head += [f"  c_{name} = R.calls[{name!r}]" for name in self.varying]
         last = self.lines[-1]
         if (
             not self.loops_seen
@@ -549,8 +548,8 @@ class _Generator:
         if name in self.fixed:
             callee = f"f_{name}"
         else:
-            self.varying = name
-            callee = f"C[{name!r}]"
+            self.varying[name] = None
+            callee = f"c_{name}"
         mark = self._mark(_Place(self.base, "call", command, name))
         return f"{mark}{callee}({', '.join(sources)})", knowledge
 

@@ -330,14 +330,14 @@ class TemplateSet:
         """Whether there is a template of this name."""
         return name in self.templates
 
-    def renew(self, calls: Mapping[str, Callable[..., Any]]) -> TemplateSet:
+    def renew(self, calls: dict[str, Callable[..., Any]]) -> TemplateSet:
         """The same templates for another run with a budget of its own: `calls` are the bodies that belong to it.
 
         The templates are shared: neither set may be added to from now on.
         """
         other = TemplateSet.__new__(TemplateSet)
         other._known, other.functions, other.missing_key = self._known, self.functions, self.missing_key
-        other.calls = {**self.calls, **calls}
+        other.calls = calls
         other.budget = runtime.Budget()
         other.templates, other.entry = self.templates, self.entry
         return other

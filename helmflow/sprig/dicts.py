@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from helmflow.core import shared
 from helmflow.gotemplate.functions import Function, FunctionError, function, table
-from helmflow.gotemplate.gotypes import GoObject, NilMap, StringMap, StringSlice
+from helmflow.gotemplate.gotypes import GoObject, NamedMap, NilMap, StringMap, StringSlice
 from helmflow.gotemplate.values import type_of
 from helmflow.sprig.conversion import check_depth, is_empty, strval
 
@@ -169,7 +169,8 @@ def _merged_all(target: Dict, sources: tuple[Dict, ...], into: Any) -> Dict:
         if type(target) is NilMap and type(source) is not NilMap:
             target = {}
         into(target, source, 0)
-    return target
+    # Go passes .Values on as a plain map, and that is what it gives back, changed in place.
+    return dict(target) if isinstance(target, NamedMap) else target
 
 
 def _fill(target: Dict, source: Dict, depth: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from binascii import b2a_base64
 
 from helmflow.core import go_json
 from helmflow.core.lazy import imported
@@ -25,8 +26,6 @@ class CorruptInput(ValueError):
 
 @function("b64enc", "string", returns="string")
 def b64enc(text: str) -> str:
-    from binascii import b2a_base64
-
     return b2a_base64(to_bytes(text), newline=False).decode("ascii")
 
 

@@ -32,10 +32,12 @@ if TYPE_CHECKING:
 
     from helmflow.helm.render import failures, postrender, unread
     from helmflow.helm.render.postrender import PostRenderer
+    from helmflow.helm.values import schema
 else:  # most renders do not fail
     failures = lazy.module("helmflow.helm.render.failures")
     postrender = lazy.module("helmflow.helm.render.postrender")
     unread = lazy.module("helmflow.helm.render.unread")
+    schema = lazy.module("helmflow.helm.values.schema")
 
 _NOTES: Final = "NOTES.txt"
 _KEPT: Final = "kept-programs"  # in a chart's memo, the templates whose programs are to be kept
@@ -197,8 +199,12 @@ def prepare(chart: Chart, values: dict[str, Any], options: RenderOptions) -> Pre
     warn = _collector(warnings, chart)
     processed, own = dependencies.process(chart, values, warn=warn, behaviour=rules)
     merged = coalesce.read_only(processed, own, warn=warn, behaviour=rules)
+    passed = None  # of shared values it is known part by part
+    if merged is None:
+        merged = coalesce.coalesce(processed, own, warn=warn, behaviour=rules)
+        passed = chart.memo.setdefault(SCHEMAS_PASSED, set())
     if not options.skip_schema_validation:
-        validate(processed, merged, chart.memo.setdefault(SCHEMAS_PASSED, set()))
+        validate(processed, merged, passed)
     return Prepared(processed, merged, tuple(warnings))
 
 
@@ -214,8 +220,8 @@ def _render_files(chart: Chart, values: dict[str, Any], options: RenderOptions, 
     try:
         return _executed(chart, values, options, run)
     except shared.Changed:
-        coalesce.keep_apart(chart)
-        return _executed(chart, shared.private(values), options, run)
+        own = coalesce.apart(chart, values, behaviour=options.behaviour)
+        return _executed(chart, own, options, run)
 
 
 def _executed(chart: Chart, values: dict[str, Any], options: RenderOptions, run: Run) -> dict[str, str]:
@@ -224,18 +230,19 @@ def _executed(chart: Chart, values: dict[str, Any], options: RenderOptions, run:
     release = context.Release(options.release_name, options.namespace, options.revision, options.is_upgrade)
     common = {"Release": release.as_map(), "Capabilities": context.capabilities_object(options.capabilities)}
     dots: dict[str, dict[str, Any]] = {}
-    _dot(chart, values, "", common, dots)
+    apart = not isinstance(values, coalesce.Values) or values.origin is None
+    _dot(chart, values, "", common, dots, apart=apart)
     files: dict[str, str] = {}
     size = 0
-    for path, base_path, owner in layout.executed:
+    for path, template, owner in layout.executed:
         run.current_path = path
         dot = dots[owner]
-        dot["Template"] = coalesce.Values(Name=path, BasePath=base_path)
+        dot["Template"] = coalesce.Values(template.value) if apart else template.value
         try:
             text = templates.execute(path, dot)
         except ExecError as error:
             raise failures.exec_failure(error, run.behaviour) from error
-        if _has_no_value(text):
+        if "<" in text and _has_no_value(text):
             text = text.replace(NO_VALUE, "")
         size += len(text)
         if size > MAX_TEMPLATE_OUTPUT_BYTES:
@@ -288,7 +295,7 @@ NO_OLD_NAMES: Final = "no-old-names"
 _VERDICTS_KEPT: Final = 64
 
 
-def validate(chart: Chart, values: dict[str, Any], passed: set[bytes]) -> None:
+def validate(chart: Chart, values: dict[str, Any], passed: set[bytes] | None) -> None:
     """Values against values.schema.json of the chart and its subcharts. Raises ChartError `chart.values-schema`.
 
     `passed` remembers by content which values and schemas went together.
@@ -299,14 +306,15 @@ def validate(chart: Chart, values: dict[str, Any], passed: set[bytes]) -> None:
         schemas = chart.memo["schemas"] = [blake2b(repr(found).encode()).digest()] if found else []
     if not schemas:
         return
+    if passed is None:
+        schema.validate(chart, values)
+        return
     try:  # the old format writes equal values equally, however they are shared
         digest = blake2b(marshal.dumps(_plain(chart, values), 2), key=schemas[0]).digest()
     except ValueError:  # numbers from --set are no plain ones
         digest = b""
     if digest in passed:
         return
-    from helmflow.helm.values import schema
-
     schema.validate(chart, values)
     if digest:
         if len(passed) >= _VERDICTS_KEPT:
@@ -345,11 +353,11 @@ def check_installable(chart: Chart) -> None:
 class _Layout:
     """A chart's templates in Helm's order, which parsing and executing share: deep paths first, each level backwards.
 
-    `parsed` are paths and files; `executed` paths, base paths and the full paths of the charts that own them.
+    `parsed` are paths and files; `executed` paths, what .Template is, and the full paths of the charts that own them.
     """
 
     parsed: tuple[tuple[str, ChartFile], ...]
-    executed: tuple[tuple[str, str, str], ...]
+    executed: tuple[tuple[str, shared.SharedTree, str], ...]
 
 
 def _layout(chart: Chart) -> _Layout:
@@ -373,7 +381,7 @@ def _make_layout(chart: Chart) -> _Layout:
     return _Layout(
         parsed=tuple((path, file) for path, (file, _) in unique.items()),
         executed=tuple(
-            (path, f"{owner}/templates", owner)
+            (path, shared.SharedTree(coalesce.Values(Name=path, BasePath=f"{owner}/templates")), owner)
             for path, (_, owner) in unique.items()
             if not _is_partial(path)
         ),
@@ -404,21 +412,37 @@ def _template_set(chart: Chart, layout: _Layout, run: Run, options: RenderOption
 
 
 def _dot(
-    chart: Chart, values: dict[str, Any], prefix: str, common: dict[str, Any], dots: dict[str, dict[str, Any]]
+    chart: Chart,
+    values: dict[str, Any],
+    prefix: str,
+    common: dict[str, Any],
+    dots: dict[str, dict[str, Any]],
+    *,
+    apart: bool,
 ) -> dict[str, Any]:
     """The dot of a chart's templates; those of its subcharts are added to `dots` by full path, and its own."""
     path = f"{prefix}/charts/{chart.name}" if prefix else chart.name
     subcharts = {
-        sub.name: _dot(sub, _part(values, sub.name), path, common, dots) for sub in chart.dependencies
+        sub.name: _dot(sub, _part(values, sub.name), path, common, dots, apart=apart)
+        for sub in chart.dependencies
     }
     dot = dots[path] = coalesce.Values(
-        Chart=context.chart_map(chart, root=not prefix),
+        Chart=context.chart_map(chart, root=not prefix) if apart else _about(chart, root=not prefix),
         Files=_files(chart),
         Values=values,
         Subcharts=subcharts,
         **common,
     )
     return dot
+
+
+def _about(chart: Chart, *, root: bool) -> dict[str, Any]:
+    """What .Chart is, shared between renders."""
+    known = chart.memo.get(("about", root))
+    if known is None:
+        known = chart.memo["about", root] = shared.SharedTree(context.chart_map(chart, root=root))
+    made: dict[str, Any] = known.value
+    return made
 
 
 def _part(values: dict[str, Any], name: str) -> dict[str, Any]:

@@ -7,11 +7,12 @@ from types import MappingProxyType
 
 from helmflow.core import go_json, shared, yaml_dialect
 from helmflow.core.lazy import cache
-from helmflow.core.limits import KIB, MAX_INCLUDE_DEPTH, MAX_TPL_DEPTH
+from helmflow.core.limits import KIB, MAX_INCLUDE_DEPTH, MAX_TEMPLATE_TEXT_BYTES, MAX_TPL_DEPTH
 from helmflow.core.records import replace
+from helmflow.gotemplate import runtime
 from helmflow.gotemplate.errors import ExecError, ParseError
 from helmflow.gotemplate.functions import Function, FunctionError, function, table
-from helmflow.gotemplate.gotypes import Int64, NamedMap, NilMap
+from helmflow.gotemplate.gotypes import Int64, NilMap
 from helmflow.gotemplate.templates import TemplateSet
 from helmflow.helm.chart.behaviour import HELM_4, Behaviour
 
@@ -19,8 +20,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any, Final, Protocol
+
+    _Dict = dict[str, Any]
 else:
-    Protocol = object
+    Protocol, _Dict = object, dict
 
 FAILURE_START: Final = "HELM_ERR_START"
 FAILURE_END: Final = "HELM_ERR_END"
@@ -44,21 +47,21 @@ def static_functions(behaviour: Behaviour = HELM_4) -> Mapping[str, Function]:
     own = dict(_CONVERSIONS)
     if not behaviour.must_yaml_functions:
         del own["mustToYaml"], own["mustToToml"]
-    merging = {name: replace(sprig()[name], call=_plain(sprig()[name].call)) for name in _MERGING}
-    return MappingProxyType({**sprig(), **merging, **own})
+    return MappingProxyType({**sprig(), **own})
 
 
-_MERGING: Final = ("merge", "mergeOverwrite", "mustMerge", "mustMergeOverwrite")
+class _Calls(_Dict):
+    """The bodies of one render's functions; those that only note their calls are made when one is asked for."""
 
+    __slots__ = ("make",)
 
-def _plain(call: Callable[..., Any]) -> Callable[..., Any]:
-    """Go passes .Values on as a plain map, and that is what merging gives back, changed in place."""
+    def __init__(self, make: Callable[[str], Callable[..., Any]], **calls: Callable[..., Any]) -> None:
+        super().__init__(calls)
+        self.make = make
 
-    def merging(*arguments: Any) -> Any:
-        merged = call(*arguments)
-        return dict(merged) if isinstance(merged, NamedMap) else merged
-
-    return merging
+    def __missing__(self, name: str) -> Callable[..., Any]:
+        made = self[name] = self.make(name)
+        return made
 
 
 class Run:
@@ -89,25 +92,32 @@ class Run:
         """Every function: those of all renders, those that need this one, and those that note that they were called."""
         static = static_functions(self.behaviour)
         signatures = {**static, **_OWN_SIGNATURES}
+        calls = self.calls()
         return {
             **static,
-            **{name: replace(signatures[name], call=call) for name, call in self.calls().items()},
+            **{
+                name: replace(signatures[name], call=calls[name])
+                for name in (*calls, *random_names(self.behaviour))
+            },
         }
 
     def calls(self) -> dict[str, Callable[..., Any]]:
         """The bodies that belong to this render."""
-        static = static_functions(self.behaviour)
-        return {
-            **{name: self._noting(name, static[name].call) for name in random_names(self.behaviour)},
-            "include": self.include,
-            "tpl": self.tpl,
-            "required": self._required,
-            "fail": self._fail,
-            "lookup": self._lookup,
-            "getHostByName": static["getHostByName"].call if self.enable_dns else _no_host,
-        }
+        return _Calls(
+            self._noting,
+            include=self.include,
+            tpl=self.tpl,
+            required=self._required,
+            fail=self._fail,
+            lookup=self._lookup,
+            getHostByName=static_functions(self.behaviour)["getHostByName"].call
+            if self.enable_dns
+            else _no_host,
+        )
 
-    def _noting(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+    def _noting(self, name: str) -> Callable[..., Any]:
+        call = static_functions(self.behaviour)[name].call
+
         def noting(*arguments: Any) -> Any:
             self.random_calls.add(name)
             self.random_paths.add(self.current_path)
@@ -131,9 +141,13 @@ class Run:
             )
         depths[name] = depth + 1
         try:
-            return templates.run(template, data)
+            program = template.tree.program
+            text = program(data, templates, template) if program else templates.run(template, data)
         finally:
             depths[name] = depth
+        if len(text) > MAX_TEMPLATE_TEXT_BYTES:
+            raise runtime.unplaced(template)
+        return text
 
     def tpl(self, text: str, data: Any) -> str:
         """The output of a text as a template, which may define templates that only it sees."""
@@ -265,11 +279,29 @@ def _kept(value: Any, name: str, write: Callable[[Any], str]) -> str:
     """The text of a value; that of a part of a shared tree is written once."""
     notes = shared.NOTES.get(id(value))
     if notes is None:
-        return write(value)
+        if type(value) is not str:
+            return write(value)
+        notes = _written.get(value)
+        if notes is None:
+            notes = _note_of(value)
     text: str | None = notes.get(name)
     if text is None:
         text = notes[name] = write(value)
     return text
+
+
+_written: dict[str, dict[str, str]] = {}  # texts and what they are in YAML and JSON
+_WRITTEN_KEPT: Final = 1024
+_LONGEST_WRITTEN: Final = 16 * KIB
+
+
+def _note_of(text: str) -> dict[str, str]:
+    note: dict[str, str] = {}
+    if len(text) <= _LONGEST_WRITTEN:
+        if len(_written) >= _WRITTEN_KEPT:
+            _written.clear()
+        _written[text] = note
+    return note
 
 
 def _json(value: Any) -> str:

@@ -58,7 +58,7 @@ class Readers:
     """Which values a chart's templates, and those of its subcharts, may read."""
 
     def __init__(
-        self, chart: Chart, templates: TemplateSet, executed: Iterable[tuple[str, str, str]]
+        self, chart: Chart, templates: TemplateSet, executed: Iterable[tuple[str, object, str]]
     ) -> None:
         found = reads.of(templates.bodies(), {path: _place(owner) for path, _, owner in executed})
         for path in _outside_templates(chart, ()):

@@ -24,8 +24,12 @@ GLOBAL = "global"
 
 
 class Values(NamedMap, GoObject):
-    """Helm's named map type of .Values, with the methods that Go lets templates call on it."""
+    """Helm's named map type of .Values, with the methods that Go lets templates call on it.
 
+    `origin` are the user's values in a tree that shares the others with other renders.
+    """
+
+    origin: Tree | None = None
     go_type = HELM_4.chart_values_type
     go_methods: ClassVar[Mapping[str, Function]] = table(
         Function("YAML", lambda self: yaml_dialect.dump(self), (), returns="string"),
@@ -52,19 +56,24 @@ def coalesce(chart: Chart, user: Tree, *, warn: Warn | None = None, behaviour: B
     return run.over_known_defaults(chart, user)
 
 
-def read_only(chart: Chart, user: Tree, *, warn: Warn | None = None, behaviour: Behaviour = HELM_4) -> Tree:
-    """The same, but from the chart's second render on it may share with others what `user` leaves as it is.
+def read_only(
+    chart: Chart, user: Tree, *, warn: Warn | None = None, behaviour: Behaviour = HELM_4
+) -> Tree | None:
+    """The same, sharing with other renders what `user` leaves as it is; None where renders of the chart do not share.
 
-    Templates that are about to change what is shared meet `shared.Changed`: `keep_apart` is then called for the chart.
+    Templates that are about to change what is shared meet `shared.Changed`: they must run again on what `apart` gives.
     """
-    run = _Coalescing(warn or _ignore, keep_nulls=False, behaviour=behaviour)
-    known = run.over_shared_defaults(chart, user)
-    return coalesce(chart, user, warn=warn, behaviour=behaviour) if known is None else known
+    return _Coalescing(warn or _ignore, keep_nulls=False, behaviour=behaviour).over_shared_defaults(
+        chart, user
+    )
 
 
-def keep_apart(chart: Chart) -> None:
-    """The chart's templates change their values: each render gets a copy from now on."""
+def apart(chart: Chart, shared: Tree, *, behaviour: Behaviour = HELM_4) -> Tree:
+    """The same values as templates got them that change them: these have their own from now on."""
     chart.memo[_APART] = True
+    assert isinstance(shared, Values)
+    assert shared.origin is not None
+    return coalesce(chart, shared.origin, behaviour=behaviour)
 
 
 def merge(chart: Chart, user: Tree, *, warn: Warn | None = None, behaviour: Behaviour = HELM_4) -> Tree:
@@ -163,18 +172,19 @@ class _Coalescing:
         memo = chart.memo
         if _APART in memo or GLOBAL in user or any(sub.name in user for sub in chart.dependencies):
             return None
-        trees = memo.get(("shared", self._cleans))
+        slot = ("shared", self._cleans)
+        if slot not in memo:
+            memo[slot] = None
+            return None
+        trees = memo[slot]
         if trees is None:
-            first = ("shared", self._cleans) not in memo
             try:
-                trees = None if first else (SharedTree(self._known(chart)), SharedTree(chart.own_values()))
+                trees = memo[slot] = SharedTree(self._known(chart)), SharedTree(chart.own_values())
             except ChartError:
                 return None
-            memo["shared", self._cleans] = trees
-            if first:
-                return None
         alone, defaults = trees[0].value, trees[1].value
-        own = self._type(alone)
+        own = (Values if self._type is Values else Values3)(alone)
+        own.origin = user
         for key, value in user.items():
             own[key] = copied(value)
         self._complete(own, {key: defaults[key] for key in user if key in defaults}, (), chart.name)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, Final
 
+from helmflow.core.shared import NOTES
 from helmflow.helm.values.schema_errors import Problem, number, one_of, quote, quoted
 
 Scope = (
@@ -199,13 +200,20 @@ def properties(
     def check(value: Any, scope: Scope, seen: Seen | None, problems: list[Problem]) -> None:
         surplus: list[str] = []
         before = len(problems)
+        alone = (
+            scope is not None and scope[1] is None
+        )  # one resource: what is right depends on the value only
         for name, item in value.items():
             schema = named.get(name)
             evaluated = schema is not None
             if schema is not None and schema.boolean is not True:
-                found = schema.check(item, scope, None)
-                if found is not None:
-                    problems.append(found.under(name))
+                notes = NOTES.get(id(item)) if alone else None
+                if notes is None or schema not in notes:
+                    found = schema.check(item, scope, None)
+                    if found is not None:
+                        problems.append(found.under(name))
+                    elif notes is not None:
+                        notes[schema] = True
             for matches, pattern_schema in patterns:
                 if matches(name):
                     evaluated = True

@@ -1,0 +1,90 @@
+"""Renders of one chart share its values: none sees what another did to them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from helmflow.core.errors import HelmflowError
+from helmflow.helm.chart.load import load, load_values, merge_maps
+from helmflow.helm.chart.model import Chart
+from helmflow.helm.render.engine import RenderOptions, prepare, render, render_files
+from tests.charts import chart_of
+from tests.charts_cases import cases
+
+OPTIONS = RenderOptions(release_name="rel", namespace="ns", installable=False)
+DEFAULTS = "a:\n  b:\n    c: 1\n  n: null\nl: [{k: v}]\ns: text\nt: {}\n"
+
+
+def rendered(chart: Chart, user: dict[str, Any]) -> dict[str, str]:
+    prepared = prepare(chart, user, OPTIONS)
+    return render_files(prepared.chart, prepared.values, OPTIONS)
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ set .Values.a.b `x` 1 | toYaml }}{{ toYaml .Values }}",
+        "{{ unset .Values.a `b` | toYaml }}{{ toYaml .Values }}",
+        "{{ unset .Values.a `none` | toYaml }}",
+        "{{ merge .Values.a (dict `b` (dict `d` 2)) | toYaml }}{{ .Values.a | toJson }}",
+        "{{ mergeOverwrite (dict) .Values.a (dict `b` (dict `c` 3)) | toJson }}{{ .Values.a | toJson }}",
+        "{{ set (first .Values.l) `k` 2 | toJson }}{{ toYaml .Values.l }}",
+        "{{ set .Chart `Name` `other` | len }}{{ .Chart.Name }}",
+        "{{ set .Template `Name` `other` | len }}{{ .Template.Name }}",
+        "{{ set .Release `Name` `other` | len }}{{ .Release.Name }}",
+        "{{ set .Values `s` `other` | len }}{{ .Values.s }}",
+        "{{ unset .Values.u `on` | len }}{{ set .Values.a.b `x` 1 | len }}{{ toYaml .Values.u }}",
+    ],
+)
+def test_changes_stay_in_their_render(template: str) -> None:
+    """A fresh chart says what each render must give; values that `user` gave may have been changed before the shared ones
+    are."""
+    files = {"templates/t.txt": template, "values.yaml": DEFAULTS}
+    used = chart_of(files)
+    for user in (
+        {},
+        {},
+        {"u": {"on": True}},
+        {"a": {"b": {"e": 1.0}}, "u": {"on": True}},
+        {"a": {"b": None}},
+        {},
+    ):
+        try:
+            wanted: object = rendered(chart_of(files), user)
+        except HelmflowError as error:
+            wanted = str(error)
+        try:
+            found: object = rendered(used, user)
+        except HelmflowError as error:
+            found = str(error)
+        assert found == wanted
+
+
+def test_schemas_are_checked_where_values_are_shared() -> None:
+    schema = '{"properties": {"a": {"properties": {"b": {"properties": {"c": {"maximum": 1}}}}}}}'
+    chart = chart_of({"templates/t.txt": "x", "values.yaml": DEFAULTS, "values.schema.json": schema})
+    for _ in range(3):
+        rendered(chart, {})
+        with pytest.raises(HelmflowError, match="/a/b/c"):
+            rendered(chart, {"a": {"b": {"c": 2.0}}})
+
+
+def test_real_charts_render_again_as_they_did_first() -> None:
+    wrong = []
+    for case in cases()[::30]:
+        recorded = case.recorded
+        base = case.root / "charts" / case.chart_id
+        try:
+            values: dict[str, Any] = {}
+            for name in recorded["values"]:
+                values = merge_maps(values, load_values((base / name).read_bytes()))
+            chart, other = load(base / "chart"), load(base / "chart")
+            first = dict(render(chart, values, OPTIONS).files)
+            again = [dict(render(chart, values, OPTIONS).files) for _ in range(2)]
+        except HelmflowError:
+            continue
+        if first == dict(render(other, values, OPTIONS).files) and again != [first, first]:
+            wrong.append(str(case))
+    assert wrong == []
