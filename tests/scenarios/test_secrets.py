@@ -112,8 +112,11 @@ def search(made: Shop, done: Done, what: str, secrets: tuple[str, ...] = SECRETS
     return found
 
 
+REPORTS = ("report.json", "report.md", "report.html")
 LOOKING = [
     ("diff",),
+    ("diff", "-o", "html", "--report", "report.json"),
+    ("diff", "--against", "release", "--report", "report.md"),
     ("diff", "-o", "json"),
     ("diff", "-o", "markdown"),
     ("plan",),
@@ -142,11 +145,16 @@ LOOKING = [
 def test_no_secret_in_what_looks_and_in_what_writes(vault: Shop) -> None:
     found: list[str] = []
     log = ("--log-file", "log.jsonl", "--debug")
-    for words in LOOKING[:4]:
+    for words in LOOKING[:6]:
         done = vault.run(*words, *log)
         assert done.code == 0, done.err
         found += search(vault, done, f"before: {' '.join(words)}")
-    for words in (("sync",), ("apply", "--set", "size=2"), ("sync", "--set", "password=ref+echo://x")):
+    for words in (
+        ("sync", "--report", "report.html"),
+        ("apply", "--set", "size=2", "--report", "report.json"),
+        ("apply", "--set", "size=3", "-o", "html"),
+        ("sync", "--set", "password=ref+echo://x", "--report", "report.md"),
+    ):
         done = vault.run(*words, *log, "--journal", "journal.jsonl")
         assert done.code == 0, done.err
         found += search(vault, done, " ".join(words))
