@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -160,17 +160,33 @@ def place(known: Mapping[int, Inventory], cluster: Cluster, release: ReleasePlan
     return replace(release, inventory=found.namespace, enlisted=entry == _entry_of(release))
 
 
-def enlist(session: Session, plan: Plan, cluster_of: ClusterOf) -> None:
-    """Before a run: write down what it will install, so that also a dead run's releases are known."""
+def enlist(session: Session, plan: Plan, cluster_of: ClusterOf) -> frozenset[int]:
+    """Before a run: write down what it will install, so that also a dead run's releases are known.
+
+    Returns the ids of the clusters where something was written.
+    """
+    written = set()
     for cluster, mine in _by_cluster(plan, cluster_of):
         if any(release.action.kind in _ARRIVALS and not release.enlisted for release in mine):
             there = [r for r in mine if r.action.kind in _STAYS and r.action.code != "absent"]
             annotations = {_key(r): _text(_entry_of(r)) for r in there if not r.enlisted}
-            _write(session, cluster, mine[0], annotations)
+            _write(session, cluster, mine[0], annotations, exists=bool(mine[0].inventory))
+            written.add(id(cluster))
+    return frozenset(written)
 
 
-def conclude(session: Session, plan: Plan, report: RunReport, run: Mark, cluster_of: ClusterOf) -> None:
-    """After a run: forget what is gone, and write down what has no record that could tell."""
+def conclude(
+    session: Session,
+    plan: Plan,
+    report: RunReport,
+    run: Mark,
+    cluster_of: ClusterOf,
+    written: Container[int] = (),
+) -> None:
+    """After a run: forget what is gone, and write down what has no record that could tell.
+
+    `written` is what `enlist` returned.
+    """
     ended = {release.id: release for release in report.releases}
     for cluster, mine in _by_cluster(plan, cluster_of):
         gone = [
@@ -190,7 +206,8 @@ def conclude(session: Session, plan: Plan, report: RunReport, run: Mark, cluster
                 "releases": [_told(release, ended[release.id]) for release in untold],
             }
         )
-        _write(session, cluster, mine[0], annotations)
+        exists = id(cluster) in written or bool(mine[0].inventory)
+        _write(session, cluster, mine[0], annotations, exists=exists)
 
 
 def lease_name(mark: Mark) -> str:
@@ -208,7 +225,12 @@ def _by_cluster(plan: Plan, cluster_of: ClusterOf) -> Iterable[tuple[Cluster, li
 
 
 def _write(
-    session: Session, cluster: Cluster, release: ReleasePlan, annotations: Mapping[str, str | None]
+    session: Session,
+    cluster: Cluster,
+    release: ReleasePlan,
+    annotations: Mapping[str, str | None],
+    *,
+    exists: bool,
 ) -> None:
     """Set and remove annotations of the environment's lease, in one request where it exists.
 
@@ -218,7 +240,7 @@ def _write(
     namespace = release.inventory or cluster.namespace
     ref = ObjectRef(API, "Lease", namespace, lease_name(release.mark))
     try:
-        live = _patched(cluster, ref, annotations) if release.inventory else None
+        live = _patched(cluster, ref, annotations) if exists else None
         if live is None:
             try:
                 live = cluster.client.create(_lease(ref, release.mark, annotations))

@@ -145,7 +145,7 @@ def walk(session: Session, plan: Plan, wiring: Wiring, on_failure: OnFailure) ->
             return None
         return replace(this, level=release.mark.level, prevent_destroy=release.mark.prevent_destroy)
 
-    inventory.enlist(session, plan, wiring.cluster)
+    enlisted = inventory.enlist(session, plan, wiring.cluster)
     with ExitStack() as stack:
         found: dict[int, Tools] = {}
         for release in plan.releases:
@@ -174,7 +174,7 @@ def walk(session: Session, plan: Plan, wiring: Wiring, on_failure: OnFailure) ->
                 policy=_policy(on_failure),
             ),
         )
-    inventory.conclude(session, plan, report, this, wiring.cluster)
+    inventory.conclude(session, plan, report, this, wiring.cluster, enlisted)
     return replace(report, requests=session.requests, writes=session.writes)
 
 
