@@ -62,6 +62,7 @@ def register(app: typer.Typer) -> None:
 def repos(given: SimpleNamespace) -> int:
     """Fetch and check the index of every repository of the files."""
     from helmflow.flows import repos as flow
+    from helmflow.providers.http import shown_url
 
     failed = False
     for row in flow.repos(options.run_options(given), lambda event: None):
@@ -72,7 +73,15 @@ def repos(given: SimpleNamespace) -> int:
             sys.stderr.write(error_view.render(row.failure) + "\n")
             continue
         if not given.quiet:
-            print(f"{row.name}\t{row.url}\t{row.charts} charts\t{'cached' if row.cached else 'fetched'}")  # noqa: T201
+            what = "registry" if row.oci else f"{row.charts} charts"
+            how = (
+                ("not asked" if row.cached else "reached")
+                if row.oci
+                else "cached"
+                if row.cached
+                else "fetched"
+            )
+            print(f"{row.name}\t{row.url if row.oci else shown_url(row.url)}\t{what}\t{how}")  # noqa: T201
     return ExitCode.FAILED if failed else ExitCode.OK
 
 

@@ -38,13 +38,14 @@ COMMANDS: Final[dict[str, str]] = {
     ),
     **dict.fromkeys(("explain", "compare", "schema"), "explain_commands"),
     **dict.fromkeys(("repos", "deps", "chart"), "chart_commands"),
+    **dict.fromkeys(("repo", "search", "outdated", "update", "vendor", "images"), "source_commands"),
     **dict.fromkeys(("permissions", "fetch", "cache", "init", "create", "migrate"), "project_commands"),
     "cluster": "cluster_commands",
     "release": "single_commands",
     "registry": "registry_commands",
     "version": "inspect_commands",
 }
-GROUPS: Final = frozenset({"chart", "cluster", "cache", "explain", "release", "registry"})
+GROUPS: Final = frozenset({"chart", "cluster", "cache", "explain", "release", "registry", "repo"})
 
 
 def run_cli(arguments: Sequence[str]) -> int:

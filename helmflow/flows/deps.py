@@ -1,37 +1,89 @@
-"""helmflow deps: resolve the chart versions of the files and write the lock file beside each."""
+"""helmflow deps: resolve every chart of the files anew and write the lock files: Helmfile's, and helmflow.lock with digests."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from helmflow.core.errors import ConfigError
 from helmflow.core.events import Emit
 from helmflow.flows import prepare
 from helmflow.flows.options import RunOptions
 from helmflow.flows.session import Session, session_for
-from helmflow.state.model import DesiredState, Presence, StateFileView
+from helmflow.state.model import DesiredState, Presence, Release, StateFileView
 
 if TYPE_CHECKING:
     from helmflow.providers.charts.fetch import ChartFetcher
+    from helmflow.providers.charts.lock import Lock
 
 LOCK_VERSION: Final = "v1.7.4"  # the Helmfile whose format this is
+WORKERS: Final = 16
+
+
+def unlocked(options: RunOptions) -> RunOptions:
+    """The same options for a flow that looks past the lock files."""
+    return replace(options, render=replace(options.render, use_lock=False, locked=False))
 
 
 def deps(options: RunOptions, emit: Emit, given: Session | None = None) -> Iterator[Path]:
-    """Write every state file's lock; yields the files that were written. Releases without a repository have no entry."""
-    with session_for(options, emit, given) as session:
+    """Write every state file's lock, then helmflow.lock; yields the files that were written."""
+    from helmflow.providers.charts import lock
+
+    with session_for(unlocked(options), emit, given) as session:
         desired = prepare.load(session, "deps")
         fetcher = prepare.fetcher(session, desired)
+        fetch_all(session, desired, fetcher)
+        path = prepare.root_folder(session) / lock.NAME
+        known = lock.read(path) or lock.Lock(path)
+        made = known.merged(fetcher.resolutions.values(), desired.environment)
+        rest: Mapping[str, Any] = {}
         for file in desired.files:
             entries = _entries(desired, file, fetcher)
-            if entries:
-                path = _lock_path(file)
-                _write(path, entries, session)
-                yield path
+            if not entries:
+                continue
+            document = _document(entries, session)
+            if _lock_path(file) == path:
+                rest = document  # helmflow.yaml: one file is both
+                continue
+            write(_lock_path(file), document)
+            yield _lock_path(file)
+        if made.charts or path.is_file():
+            _write_digests(path, replace(made, rest=rest), session)
+            yield path
+
+
+def fetch_all(session: Session, desired: DesiredState, fetcher: ChartFetcher) -> None:
+    """Fetch the chart of every release that is wanted, with what it depends on; each once."""
+    from helmflow.helm.chart import load
+    from helmflow.providers.charts import dependencies
+
+    def fetch(asked: tuple[str, str, Path, bool]) -> None:
+        session.cancel.check()
+        chart, version, base_dir, devel = asked
+        found = fetcher.fetch(chart, version, base_dir, devel=devel)
+        if found.path.is_dir() and not (found.path / "Chart.yaml").is_file():
+            return  # a folder of manifests depends on nothing
+        dependencies.complete(load.load(found.path), found.path, fetcher)
+
+    asked = dict.fromkeys(one for release in desired.releases if wanted(release) for one in _charts(release))
+    with ThreadPoolExecutor(WORKERS) as pool:
+        list(pool.map(fetch, asked))
+
+
+def wanted(release: Release) -> bool:
+    """Whether a release has a chart that matters."""
+    return release.selected and release.presence is Presence.PRESENT
+
+
+def _charts(release: Release) -> Iterator[tuple[str, str, Path, bool]]:
+    yield release.chart, release.version, release.base_dir, bool(release.options.devel)
+    for extra in release.patches.dependencies:
+        yield extra.get("chart", ""), extra.get("version", ""), release.base_dir, False
 
 
 def _entries(desired: DesiredState, file: StateFileView, fetcher: ChartFetcher) -> list[dict[str, str]]:
@@ -56,17 +108,34 @@ def _lock_path(file: StateFileView) -> Path:
     return file.base_dir / f"{name}.lock"
 
 
-def _write(path: Path, entries: list[dict[str, str]], session: Session) -> None:
-    from helmflow.core import yaml_dialect
-
+def _document(entries: list[dict[str, str]], session: Session) -> dict[str, Any]:
     digest = hashlib.sha256(json.dumps(entries, separators=(",", ":")).encode()).hexdigest()
-    document = {
+    return {
         "version": LOCK_VERSION,
         "dependencies": entries,
         "digest": f"sha256:{digest}",
         "generated": session.clock.now().isoformat(),
     }
+
+
+def _write_digests(path: Path, made: Lock, session: Session) -> None:
+    from helmflow.providers.charts import lock
+
+    rest = dict(made.rest) or {"version": LOCK_VERSION, "generated": session.clock.now().isoformat()}
+    write(path, {**rest, "charts": lock.entries(made)})
+
+
+def write(path: Path, document: Mapping[str, Any]) -> None:
+    """Write a lock file whole or not at all. A link is not followed: it could lead anywhere."""
+    from helmflow.core import yaml_dialect
+
+    if path.is_symlink():
+        raise ConfigError(
+            f"{path} is a symbolic link", error_id="lock.write", hint="remove it: lock files are never links"
+        )
+    partial = path.with_name(f".{path.name}.partial")
     try:
-        path.write_text(yaml_dialect.dump(document), encoding="utf-8")
+        partial.write_text(yaml_dialect.dump(dict(document)), encoding="utf-8")
+        partial.replace(path)
     except OSError as cause:
         raise ConfigError(f"cannot write {path}: {cause.strerror}", error_id="lock.write") from cause

@@ -378,16 +378,18 @@ def vendor_folder(session: Session) -> Path:
 
 
 def chart_cache(session: Session) -> ChartCache:
-    """The cache over what was vendored; without a network it is the other way round."""
+    """The run's one cache over what was vendored; without a network it is the other way round."""
     from helmflow.core.paths import cache_home
     from helmflow.providers.charts.cache import ChartCache
 
-    folder = vendor_folder(session)
-    return ChartCache(
-        cache_home() / "charts",
-        vendored=folder if folder.is_dir() else None,
-        vendored_first=session.options.render.offline,
-    )
+    if session.charts is None:
+        folder = vendor_folder(session)
+        session.charts = ChartCache(
+            cache_home() / "charts",
+            vendored=folder if folder.is_dir() else None,
+            vendored_first=session.options.render.offline,
+        )
+    return session.charts
 
 
 def check_locked(session: Session, used: ChartFetcher) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from helmflow.helm.release.store import Driver
     from helmflow.kube.client import KubeClient
     from helmflow.kube.transport import Transport
+    from helmflow.providers.charts.cache import ChartCache
     from helmflow.state.model import DesiredState, Release
 
 EMBEDDED: Final = "embedded"
@@ -59,6 +60,7 @@ class Session:
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     opener: OpenTransport | None = None
     clusters: dict[str, Cluster] = field(default_factory=dict)
+    charts: ChartCache | None = None
     checked: set[tuple[int, str, str]] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 

@@ -139,9 +139,16 @@ class ChartFetcher:
         repository, name = self._repository_of(chart)
         return self._client.index(repository.url, credentials_of(repository)).find(name, version, devel=devel)
 
-    def offered(self, chart: str, *, devel: bool = False) -> list[str]:
-        """The versions of a remote chart, newest first; [] for what has no versions (git, archives, folders)."""
-        if chart.startswith("oci://"):
+    def offered(self, chart: str, *, devel: bool = False, url: str = "") -> list[str]:
+        """The versions of a remote chart, newest first; [] for what has no versions (git, archives, folders).
+
+        `url` is the repository of a chart that stands for itself.
+        """
+        if url:
+            known = next((one for one in self._declared() if one.url.rstrip("/") == url.rstrip("/")), None)
+            credentials = credentials_of(known) if known is not None else NO_CREDENTIALS
+            found = [entry.version for entry in self._client.index(url, credentials).charts.get(chart, ())]
+        elif chart.startswith("oci://"):
             found = self._registry().tags(chart, NO_CREDENTIALS, plain_http=self._plain_http)
         elif "://" in chart or "::" in chart:
             return []

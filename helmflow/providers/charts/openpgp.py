@@ -145,7 +145,7 @@ class Keyring:
                 "openpgp: signature made by unknown entity",
                 error_id="provenance.unknown-key",
                 hint=f"it was made with the key {_issuer(packets[0]).upper() or 'of an unnamed owner'}, "
-                f"which is not in {self.path}",
+                f"which is not in {self.path}, or cannot be used there",
             )
         _require_valid(owner, {_issuer(packet) for packet in packets})
         canonical = pysequoia.armor(b"".join(map(_canonical, packets)), pysequoia.ArmorKind.Signature)
