@@ -54,12 +54,16 @@ def header(change: Change, plan: ReleasePlan) -> str:
         reasons.extend(said)
     elif change.drift and not said:
         reasons.append(change.reason)
+    if change.before == change.after and change.ignored:
+        reasons.append("only in fields that rules leave out")
     why = f" ({sanitize('; '.join(reasons))})" if reasons else ""
     return f"{namespace}, {ref.name}, {ref.kind} ({ref.api_version}) {_VERBS[change.kind]}:{why}"
 
 
 def lines(change: Change, because: Sequence[str] = (), *, context: int) -> list[str]:
     """The change as unified YAML; where fields change for several reasons, a `#` line before each hunk says which."""
+    if change.before == change.after:
+        return []
     shown = _compared(change.before, change.after, context)
     if len(_said(change, because)) < 2:
         return [line.text for line in shown]

@@ -152,7 +152,7 @@ def test_what_is_shown_can_be_chosen(project: Shop) -> None:
         '+   color: "blue"',
     ]
     assert "cli.bad-against" in project.run("diff", "--against", "nothing").err
-    assert (
-        "ConfigMap"
-        not in printed(project, "diff", "--ignore", "kind=ConfigMap,path=data").split("not shown")[0]
-    )
+    ignored = printed(project, "diff", "--ignore", "kind=ConfigMap,path=data", "--suppress-secrets")
+    assert changed(ignored) == []
+    assert "ConfigMap (v1) has changed: (only in fields that rules leave out)" in ignored
+    assert "1 rule kind=ConfigMap path=data" in ignored
