@@ -122,7 +122,7 @@ class GitSource:
         self, git: _Git, repository: Repository, ref: str, target: tuple[str, str] | None
     ) -> dict[str, Any]:
         with tempfile.TemporaryDirectory(prefix="helmflow-git-") as folder:
-            work = Path(folder) / "repository.git"
+            work = Path(folder) / "bare"
             git.run("init", "--quiet", "--bare", str(work))
             found = git.fetch(work, ref, target)
             commit = git.text(
