@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cmp_to_key
+from typing import Any
 
 from helmflow.core import semver
 from helmflow.core.errors import ConfigError
@@ -69,7 +70,7 @@ def _matcher(words: str, *, regexp: bool) -> Callable[[str], int]:
     import re2
 
     try:
-        expression = re2.compile(words)
+        expression: Any = re2.compile(words)  # type: ignore[no-untyped-call]
     except re2.error as cause:
         raise ConfigError(
             f"{words!r} is no regular expression: {cause}", error_id="search.bad-regexp"

@@ -205,7 +205,10 @@ class _Charts(Mapping[str, tuple[IndexEntry, ...]]):
 
     def __getitem__(self, name: str) -> tuple[IndexEntry, ...]:
         rows = json.loads(self._lines[name])
-        return tuple(IndexEntry(name, *row[:-1], keywords=tuple(row[-1])) for row in rows)
+        return tuple(
+            IndexEntry(name, version, url, digest, app_version, description, deprecated, tuple(keywords))
+            for version, url, digest, app_version, description, deprecated, keywords in rows
+        )
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._lines)
