@@ -65,7 +65,7 @@ GOALS = {
 # What is remembered by content, whichever chart it was met in.
 CONTENT_CACHES: tuple[dict[Any, Any], ...] = (
     templates._KNOWN, functions._texts, functions._written, manifests._heads, answers.known, printf._floats,
-    go_json.quoted(), *yaml_write.forms(), yaml_write._sort_keys,
+    go_json.quoted(), *yaml_write.forms(), yaml_write._sort_keys, yaml_write._blocks,
 )  # fmt: skip
 
 

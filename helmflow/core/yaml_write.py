@@ -362,13 +362,32 @@ def _read_back(value: str) -> str:
     return text
 
 
+_blocks: dict[tuple[str, int], str] = {}  # texts of several lines and the indentation of their node
+_BLOCKS_KEPT: Final = 500
+_LONGEST_BLOCK: Final = 32_000
+
+
+def _block(value: str, indent: int) -> str:
+    """A literal block below a node."""
+    made = _literal(_read_back(value), indent + 2)
+    if len(value) <= _LONGEST_BLOCK:
+        if len(_blocks) >= _BLOCKS_KEPT:
+            _blocks.clear()
+        _blocks[value, indent] = made
+    return made
+
+
 def _string(value: str, column: int, indent: int) -> str:
     """A string as it stands after `column`, with its line end; `indent` is the node's."""
     shown = _texts.get(value)
-    if shown is None:
-        shown = _text(value)
     if not shown:
-        return _literal(_read_back(value), indent + 2)
+        block = _blocks.get((value, indent))
+        if block is not None:
+            return block
+        if shown is None:
+            shown = _text(value)
+        if not shown:
+            return _block(value, indent)
     if column + len(shown) > _WIDTH and " " in shown:
         return _fold(_read_back(value), shown, column, indent + 2) + "\n"
     return shown + "\n"

@@ -688,6 +688,23 @@ def _make_len(generator: _Generator, operands: list[Known], command: nodes.Node)
     return f"{mark}{'length' if knowledge in (INTERFACE, MIXED) else 'length_of_pipe'}({source})"
 
 
+def _make_index(generator: _Generator, operands: list[Known], command: nodes.Node) -> str | None:
+    """An item of a list at a known place, or an entry of a map: what templates mostly ask for."""
+    if len(operands) != 2 or not _simple(operands[1][0]):
+        return None
+    (item, _), (index, known) = operands
+    name = generator._temporary()
+    if index.isdecimal():
+        short, fits = f"{name}[{index}]", f"is list and len({name}) > {index}"
+    else:
+        short, fits = (
+            f"{name}.get({index})",
+            "is dict" + ("" if known == "string" else f" and type({index}) is str"),
+        )
+    mark = generator._mark(_Place(generator.base, "call", command, "index"))
+    return f"({short} if type({name} := {item}) {fits} else {mark}f_index({name}, {index}))"
+
+
 def _make_call(_generator: _Generator, _operands: list[Known], _command: nodes.Node) -> str | None:
     raise Unsupported
 
@@ -839,6 +856,7 @@ _SPECIAL: Final[dict[str, Callable[[_Generator, list[Known], nodes.Node], str | 
     "not": _make_not,
     "eq": _make_equal(""),
     "ne": _make_equal("not"),
+    "index": _make_index,
     "len": _make_len,
     "call": _make_call,
     "printf": _make_printf,
