@@ -321,7 +321,7 @@ def must_to_json(value: Any) -> str:
 def from_json(text: str) -> dict[str, Any]:
     """The map in a JSON text; what went wrong is under Error."""
     try:
-        loaded = go_json.loads(text, into="map[string]interface {}")
+        loaded = _loaded(text, _json_map, "\0map\0")
     except ValueError as error:
         return {"Error": str(error)}
     return NilMap() if loaded is None else loaded
@@ -331,7 +331,7 @@ def from_json(text: str) -> dict[str, Any]:
 def from_json_array(text: str) -> list[Any]:
     """The list in a JSON text; what went wrong is its only entry."""
     try:
-        loaded = go_json.loads(text, into="[]interface {}")
+        loaded = _loaded(text, _json_list, "\0list\0")
     except ValueError as error:
         return [str(error)]
     return loaded or []
@@ -377,26 +377,35 @@ def from_toml(text: str) -> dict[str, Any]:
 
 _texts: dict[
     str, bytes
-] = {}  # YAML text -> its value serialised: charts read the same short texts again and again
+] = {}  # text -> its value serialised: charts read the same short texts again and again
 _TEXTS_KEPT: Final = 4096
 _LONGEST_TEXT_KEPT: Final = 64 * KIB
 
 
-def _loaded(text: str) -> Any:
-    """The value of a YAML text, the caller's own."""
-    known = _texts.get(text)
+def _loaded(text: str, read: Callable[[str], Any] | None = None, kind: str = "") -> Any:
+    """The value of a text, the caller's own. Readers other than YAML's have a `kind`, which begins with what no text that
+    can be read begins with."""
+    known = _texts.get(kind + text)
     if known is not None:
         return marshal.loads(known)
-    value = yaml_dialect.load(text)
+    value = (read or yaml_dialect.load)(text)
     if len(text) <= _LONGEST_TEXT_KEPT:
         if len(_texts) >= _TEXTS_KEPT:
             _texts.clear()
-        _texts[text] = marshal.dumps(value)
+        _texts[kind + text] = marshal.dumps(value)
     return value
 
 
+def _json_map(text: str) -> Any:
+    return go_json.loads(text, into="map[string]interface {}")
+
+
+def _json_list(text: str) -> Any:
+    return go_json.loads(text, into="[]interface {}")
+
+
 def texts_read() -> dict[str, bytes]:
-    """The YAML texts that this process knows, with their serialised values."""
+    """The YAML and JSON texts that this process knows, with their serialised values."""
     return dict(_texts)
 
 
