@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from helmflow.core.errors import ConfigError, HelmflowError
 from helmflow.core.events import ReleaseRendered
 from helmflow.core.ids import ObjectRef, ReleaseId
+from helmflow.core.source import Span
 from helmflow.flows.prepare import Prepared
 from helmflow.flows.session import Session
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from helmflow.plan.patches import Patching
     from helmflow.state.model import Release
 
+_AT: Final = re.compile(r"at '(/[^']*)'")
 MAX_NAME: Final = 53  # Helm's bound: 63 for a label, less what charts append
 _NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 
@@ -105,7 +107,7 @@ def render(
         )
     except HelmflowError as error:
         # What is wrong with the result as a whole, such as values that the schema refuses, is the release's.
-        error.span = error.span or prepared.release.span
+        error.span = error.span or _written_at(prepared, error) or prepared.release.span
         raise
     session.emit(
         ReleaseRendered(
@@ -115,6 +117,26 @@ def render(
         )
     )
     return rendered
+
+
+def _written_at(prepared: Prepared, error: HelmflowError) -> Span | None:
+    """Where the value is written that the chart's schema refuses, where its message names one."""
+    if error.error_id != "chart.values-schema":
+        return None
+    from helmflow.state.explain import written_at
+
+    chart = ""
+    for line in error.message.splitlines():
+        named = _AT.search(line)
+        if named is None:
+            chart = line.strip().removesuffix(":")
+            continue
+        path = tuple(step.replace("~1", "/").replace("~0", "~") for step in named[1].split("/")[1:])
+        for tried in (path, (chart, *path)):
+            span = written_at(prepared.values, tried)
+            if span is not None:
+                return span
+    return None
 
 
 def _check_name(release: Release) -> None:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from helmflow.core.errors import ConfigError
-from helmflow.core.source import SourceText
+from helmflow.core.source import SourceText, Span
 from helmflow.state.model import DesiredState, Release
+from helmflow.state.reading import span_of
 from helmflow.state.values import (
     Assignment,
     CommandValues,
@@ -96,6 +97,26 @@ def _explained(
     return Explained(
         path=place, value=MASK if secret else value, origin=last, overrode=tuple(reversed(exact[:-1]))
     )
+
+
+def written_at(resolved: ResolvedValues, path: Path_) -> Span | None:
+    """Where the value at `path` is written: the last file or map that says it; None for flags, defaults and secrets."""
+    for one in reversed(resolved.layers):
+        if one.secret or path in one.secret_paths:
+            continue
+        if not one.text:
+            span = (
+                span_of(one.written, *path)
+                if one.written is not None and path in leaves(one.values)
+                else None
+            )
+            if span is not None:
+                return span
+        elif line := _lines(one).get(path):
+            source = SourceText(one.source, one.text)
+            text = source.text.split("\n")[line - 1]
+            return Span(source, line, 1 + len(text) - len(text.lstrip()), len(text.strip()))
+    return None
 
 
 def _split(path: str) -> list[str]:

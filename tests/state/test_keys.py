@@ -75,6 +75,7 @@ ELSEWHERE = {
     ("state file", "kustomizeBinary"): "flows.prepare asks for it when a kustomization is built",
     ("state file", "missingFileHandlerConfig"): "a release's sources",
     ("state file", "templates"): "used by `inherit`, which is tried below",
+    ("state file", "mirrors"): "read by flows.prepare where charts are fetched",
     ("state file", "project"): "the mark of an inventory, read by flows.identity",
     ("releases", "directory"): "another name of `chart`",
     ("releases", "ignoreDifferences"): "rules of a diff, read by flows.planning",

@@ -41,7 +41,11 @@ def parse(
     try:
         parser.parse(data)
     except _Problem as problem:
-        raise ConfigError(str(problem), error_id="values.set-syntax") from None
+        raise ConfigError(
+            str(problem),
+            error_id="values.set-syntax",
+            hint="write a.b=value,c[0]=value,d={x,y}; a comma, dot or brace in a value is written \\, \\. \\{",
+        ) from None
     return data
 
 
