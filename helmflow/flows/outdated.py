@@ -62,12 +62,30 @@ class Change:
 
 def outdated(options: RunOptions, emit: Emit, given: Session | None = None) -> list[Outdated]:
     """Every chart of the chosen releases that has versions, in the order of the files."""
+    from helmflow.providers.charts import lock
+
     with session_for(options, emit, given) as session:
         locked = {release.id: release.version for release in prepare.load(session, "outdated").releases}
+        digests = lock.read(prepare.root_folder(session) / lock.NAME)
     with session_for(deps.unlocked(options), emit, given) as session:
         desired = prepare.load(session, "outdated")
+        for release in desired.releases:
+            where = release.repository.url if release.repository is not None else ""
+            pin = digests.find(release.chart, release.version, where) if digests is not None else None
+            if pin is not None:
+                locked[release.id] = pin.version
+            elif not _is_version(locked.get(release.id, "")):
+                locked.pop(release.id, None)  # nothing is locked: what would be used is what is wanted
         fetcher = prepare.fetcher(session, desired)
         return [row for _, row in _rows(desired, fetcher, locked)]
+
+
+def _is_version(text: str) -> bool:
+    try:
+        semver.Version.parse_strict(text.removeprefix("v"))
+    except ValueError:
+        return False
+    return True
 
 
 def update(
