@@ -172,7 +172,7 @@ def _desired(argv: list[str], env: Mapping[str, str], cwd: Path) -> DesiredState
         return None
 
 
-def chart(folder: Path, name: str, version: str, failing: frozenset[str] = frozenset()) -> None:
+def write_chart(folder: Path, name: str, version: str, failing: frozenset[str] = frozenset()) -> None:
     refused = "".join(
         f'{{{{ if eq .Release.Name "{one}" }}}}{_REFUSED}{{{{ end }}}}' for one in sorted(failing)
     )
@@ -208,7 +208,7 @@ def _repositories(desired: DesiredState, charts: Path) -> set[str]:
         for version in _versions(release.version):
             source = charts / "sources" / repository / f"{name}-{version}"
             if not source.exists():
-                chart(source, name, version)
+                write_chart(source, name, version)
                 load(source)
     return names
 
@@ -223,7 +223,7 @@ def _local_charts(desired: DesiredState, failing: frozenset[str]) -> None:
         local = chart.startswith((".", "/")) or "/" not in chart
         folder = release.base_dir / chart
         if local and "://" not in chart and not folder.exists():
-            chart(folder, folder.name, "0.1.0", failing)
+            write_chart(folder, folder.name, "0.1.0", failing)
         elif local and folder.is_dir() and not (folder / "Chart.yaml").exists():
             _complete_manifests(folder)
         elif local and folder.is_dir() and not (folder / "templates").exists():

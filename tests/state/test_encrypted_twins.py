@@ -27,7 +27,7 @@ def twin(tmp_path: Path) -> tuple[Path, dict[str, str]]:
         plain = yaml.safe_load((root / name).read_text(encoding="utf-8"))
         (root / name).write_text(json.dumps(sops_file(plain, identity)), encoding="utf-8")
         assert "secret" not in (root / name).read_text(encoding="utf-8").replace("secrets", "")
-    planner.chart(root / "c", "c", "0.1.0")
+    planner.write_chart(root / "c", "c", "0.1.0")
     env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "SOPS_AGE_KEY": str(identity)}
     return root, {**env, "HELMFLOW_CACHE_HOME": str(tmp_path / "cache"), "NO_COLOR": "1"}
 
