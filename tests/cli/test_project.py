@@ -20,8 +20,10 @@ def test_permissions_prints_roles_that_bind_the_named_user(shop: Shop) -> None:
     assert done.code == 0, done.err
     found = list(yaml.safe_load_all(done.out))
     assert {one["kind"] for one in found} == {"ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"}
-    role = next(one for one in found if one["kind"] == "Role")
-    assert role["metadata"]["namespace"] == "shop-apps"
+    roles = {one["metadata"]["namespace"]: one for one in found if one["kind"] == "Role"}
+    assert sorted(roles) == ["default", "shop-apps"]  # the inventory's namespace, and the release's
+    assert [rule["resources"] for rule in roles["default"]["rules"]] == [["leases"]]
+    role = roles["shop-apps"]
     assert any("deployments" in rule["resources"] and "patch" in rule["verbs"] for rule in role["rules"])
     bound = [one["subjects"][0]["name"] for one in found if "subjects" in one]
     assert set(bound) == {"deployer"}

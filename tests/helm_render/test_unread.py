@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from helmflow.core.errors import ConfigError, TemplateError
+from helmflow.helm.chart import create, load
 from helmflow.helm.chart.model import Chart
 from helmflow.helm.render.engine import RenderOptions, render
 from helmflow.helm.render.unread import old_names
@@ -159,3 +161,12 @@ def test_unknown_hooks_and_deprecation_warn() -> None:
     assert [warning.error_id for warning in rendered.warnings] == ["chart.unknown-hook", "chart.deprecated"]
     legacy = render(chart, {}, RenderOptions(legacy_hooks=True))
     assert [str(crd.ref) for crd in legacy.crds] == ["X thing"]
+
+
+def test_every_value_of_a_new_chart_is_read_and_a_slip_is_told(tmp_path: Path) -> None:
+    chart = load.load(create.create("web", tmp_path))
+    assert unread(chart, chart.values) == []
+    assert unread(chart, {"nodeSelecter": {"a": "b"}, "image": {"tga": "1"}}) == [
+        ("value nodeSelecter is set, but no template of web reads it", "did you mean 'nodeSelector'?"),
+        ("value image.tga is set, but no template of web reads it", "did you mean 'tag'?"),
+    ]
