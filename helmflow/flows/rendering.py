@@ -96,12 +96,14 @@ def render(
                 lookup=lookup,
                 skip_schema_validation=given.skip_schema_validation or bool(own.skip_schema_validation),
                 enable_dns=given.enable_dns or bool(own.enable_dns),
+                subchart_notes=given.subchart_notes,
                 include_crds=offline and bool(given.include_crds) and not own.skip_crds,
                 skip_tests=offline and given.skip_tests,
                 no_hooks=offline and given.no_hooks,
                 lint=lint,
                 unread_values=given.unread_values,
                 legacy_hooks=given.legacy_hooks,
+                programs=session.programs,
                 post_renderer=_post_renderer(session, prepared),
             ),
         )
@@ -109,6 +111,7 @@ def render(
         # What is wrong with the result as a whole, such as values that the schema refuses, is the release's.
         error.span = error.span or _written_at(prepared, error) or prepared.release.span
         raise
+    session.rendered.setdefault(id(rendered.chart), rendered)
     session.emit(
         ReleaseRendered(
             release=prepared.release.id,

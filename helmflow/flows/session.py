@@ -16,13 +16,16 @@ from helmflow.execute.cancel import CancelToken
 from helmflow.flows.options import ClusterOptions, RunOptions
 
 if TYPE_CHECKING:
+    from helmflow.gotemplate.program_cache import ProgramCache
     from helmflow.helm.release.store import Driver
+    from helmflow.helm.render.engine import Rendered
     from helmflow.kube.client import KubeClient
     from helmflow.kube.transport import Transport
     from helmflow.providers.charts.cache import ChartCache
     from helmflow.state.model import DesiredState, Release
 
 EMBEDDED: Final = "embedded"
+KEEPING_S: Final = 1.0
 
 OpenTransport = Callable[[str, ClusterOptions], "OpenedTransport"]
 
@@ -49,6 +52,13 @@ class Cluster:
     driver: Driver
 
 
+def _programs() -> ProgramCache:
+    from helmflow.core.paths import cache_home_path
+    from helmflow.gotemplate.program_cache import FolderCache
+
+    return FolderCache(cache_home_path("render/programs"))
+
+
 @dataclass(slots=True, kw_only=True)
 class Session:
     """What one command works with: its options, where events go, the clock, the cancel token and opened clusters."""
@@ -62,6 +72,8 @@ class Session:
     clusters: dict[str, Cluster] = field(default_factory=dict)
     charts: ChartCache | None = None
     checked: set[tuple[int, str, str]] = field(default_factory=set)
+    programs: ProgramCache = field(default_factory=_programs)
+    rendered: dict[int, Rendered] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def cluster(self, context: str) -> Cluster:
@@ -89,6 +101,17 @@ class Session:
             check_cluster(found, environment)
             self.checked.add(pin)
         return found
+
+    def keep_programs(self) -> None:
+        """Compile the templates of the charts that were rendered, for the next run; what takes longer waits for that.
+
+        Texts from values are not kept: they may hold secrets.
+        """
+        end = self.clock.monotonic() + KEEPING_S
+        for rendered in self.rendered.values():
+            if self.clock.monotonic() > end:
+                return
+            rendered.keep_programs(met_too=False)
 
     @property
     def writes(self) -> int:
@@ -146,7 +169,9 @@ def session_for(options: RunOptions, emit: Emit, given: Session | None = None) -
     token = CancelToken()
     token.on_cancel(lambda: emit(Cancelling(signal=token.signal)))
     with watching_signals(token):
-        yield Session(options=options, emit=emit, cancel=token)
+        session = Session(options=options, emit=emit, cancel=token)
+        yield session
+        session.keep_programs()
 
 
 def _embedded(clock: Clock) -> OpenedTransport:

@@ -179,8 +179,11 @@ class TemplateSet:
         self._restore(entry.met.items())
         return True
 
-    def save_programs(self, cache: ProgramCache) -> None:
-        """Compile what `load_programs` did not find and keep it, for the next process. Takes longer than rendering did."""
+    def save_programs(self, cache: ProgramCache, *, met_too: object = True) -> None:
+        """Compile what `load_programs` did not find and keep it, for the next process. Takes longer than rendering did.
+
+        With `met_too`, also what `tpl` met: texts from values, which may hold secrets where values do.
+        """
         from helmflow.gotemplate import program_cache
 
         entry = self.entry
@@ -189,7 +192,7 @@ class TemplateSet:
         if not entry.complete:
             cache.store(entry.key, program_cache.pack([self._stored(text) for text in entry.texts]))
             entry.complete = True
-        met = [text for text in entry.new if text not in entry.texts]
+        met = [text for text in entry.new if text not in entry.texts] if met_too else []
         if met:
             entry.met.update((text, self._stored(text)) for text in met[-program_cache.MAX_MET :])
             entry.met = dict(list(entry.met.items())[-program_cache.MAX_MET :])

@@ -112,14 +112,15 @@ class Rendered:
         """The text that a release record stores: each document as `---`, its source and its content."""
         return manifests.stream(self.manifests)
 
-    def keep_programs(self) -> None:
+    def keep_programs(self, *, met_too: object = True) -> None:
         """Compile the chart's templates for the next process, what `options.programs` has not got yet.
 
-        Takes longer than rendering did: for when the output is written.
+        Takes longer than rendering did: for when the output is written. `met_too` keeps the texts that `tpl` met, which
+        are values.
         """
         templates: TemplateSet | None = self.chart.memo.get(_KEPT)
         if templates is not None and self.options.programs is not None:
-            templates.save_programs(self.options.programs)
+            templates.save_programs(self.options.programs, met_too=met_too)
 
     def template_output(self, *, show_only: tuple[str, ...] = ()) -> str:
         """What `helm template` prints: CRDs if asked for, manifests, then hooks. Raises ChartError for an unknown
@@ -160,7 +161,9 @@ def render(chart: Chart, values: dict[str, Any], options: RenderOptions) -> Rend
     if options.unread_values != "off":
         readers = processed.memo.get("readers")
         if readers is None:
-            readers = unread.Readers(processed, run.templates, _layout(processed).executed)
+            readers = unread.Readers(
+                processed, run.templates, _layout(processed).executed, cache=options.programs
+            )
             processed.memo["readers"] = readers
         found_unread = unread.unread(processed, values, readers, given=chart)
         if found_unread and options.unread_values == "error":

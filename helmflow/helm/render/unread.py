@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from _blake2 import blake2b  # hashlib's own, without what importing hashlib costs
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,6 +13,7 @@ from helmflow.helm.chart.model import Chart
 from helmflow.helm.render import reads
 
 if TYPE_CHECKING:
+    from helmflow.gotemplate.program_cache import ProgramCache
     from helmflow.gotemplate.templates import TemplateSet
 
 _ACTION: Final = pattern(r"\{\{(.*?)\}\}", re.DOTALL)
@@ -58,9 +60,14 @@ class Readers:
     """Which values a chart's templates, and those of its subcharts, may read."""
 
     def __init__(
-        self, chart: Chart, templates: TemplateSet, executed: Iterable[tuple[str, object, str]]
+        self,
+        chart: Chart,
+        templates: TemplateSet,
+        executed: Iterable[tuple[str, object, str]],
+        *,
+        cache: ProgramCache | None = None,
     ) -> None:
-        found = reads.of(templates.bodies(), {path: _place(owner) for path, _, owner in executed})
+        found = _found(templates, {path: _place(owner) for path, _, owner in executed}, cache)
         for path in _outside_templates(chart, ()):
             found.touch(path)
             found.whole.add(path)
@@ -72,6 +79,25 @@ class Readers:
         if any(b".Files" in file.data for _, part in chart.walk() for file in part.templates):
             texts += [f.data for _, part in chart.walk() for f in part.files if not f.name.endswith(".md")]
         self.words: frozenset[str] = frozenset().union(*map(_template_words, texts))
+
+
+def _found(templates: TemplateSet, dots: dict[str, reads.Path], cache: ProgramCache | None) -> reads.Reads:
+    """What the templates read, from the cache if another process worked it out."""
+    if cache is None or templates.entry is None:
+        return reads.of(templates.bodies(), dots)
+    from helmflow.gotemplate.program_cache import pack, unpack
+
+    layout = blake2b(repr(sorted(dots.items())).encode("utf-8", "surrogateescape"), digest_size=8)
+    key = f"{templates.entry.key}-reads-{layout.hexdigest()}"
+    found = reads.Reads()
+    known = unpack(cache.load(key))
+    if known is None:
+        found = reads.of(templates.bodies(), dots)
+        cache.store(key, pack((sorted(found.touched), sorted(found.whole))))
+    else:
+        found.touched.update(known[0])
+        found.whole.update(known[1])
+    return found
 
 
 class _Node:
