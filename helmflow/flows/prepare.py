@@ -397,7 +397,6 @@ def check_locked(session: Session, used: ChartFetcher) -> None:
     if not session.options.render.locked:
         return
     from helmflow.providers.charts import lock
-    from helmflow.ui.text import columns
 
     path = root_folder(session) / lock.NAME
     found = lock.read(path)
@@ -407,7 +406,9 @@ def check_locked(session: Session, used: ChartFetcher) -> None:
     if differences:
         rows = [("CHART", "WHAT", "LOCKED", "FOUND")]
         rows += [(one.chart, one.what, one.locked, one.found) for one in differences]
-        table = "\n".join(f"  {line}" for line in columns(rows))
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = ["   ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+        table = "\n".join(f"  {line}" for line in lines)
         raise Refusal(
             f"--locked: {len(differences)} differences from {path}\n{table}",
             error_id="lock.differs",
