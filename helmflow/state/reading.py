@@ -21,10 +21,16 @@ _MAX_NESTING = (
 )
 _MOST_FOLLOWED = 100_000  # ten thousand releases that merge ten anchors each; a bomb has millions
 RENAME = "only files whose name ends in .gotmpl are templates: rename the file to add .gotmpl"
+_LARGEST = 2**63 - 1  # as in Go's int; also keeps .inf and .nan out
 _HOW = {
     "a list": "begin each entry with a dash: - ...",
     "a map": "write KEY: VALUE, one per line",
     "a text": "write one value behind the colon",
+}
+_WRITE = {
+    Scalar.FLAG: "write true or false",
+    Scalar.NUMBER: "write a whole number, such as 5",
+    Scalar.DECIMAL: "write a number, such as 0.5",
 }
 _TRUE = frozenset({"y", "Y", "yes", "Yes", "YES", "on", "On", "ON"})
 _FALSE = frozenset({"n", "N", "no", "No", "NO", "off", "Off", "OFF"})
@@ -199,8 +205,13 @@ class _Reader:
             if node.plain and node.value in _TRUE | _FALSE:
                 return node.value in _TRUE
         elif isinstance(resolved, (int, float)) and not isinstance(resolved, bool):
-            return resolved if kind is Scalar.DECIMAL else int(resolved)
-        hint = "write it without quotes" if not node.plain else ""
+            if kind is Scalar.DECIMAL and abs(resolved) <= _LARGEST:
+                return resolved
+            if abs(resolved) <= _LARGEST and resolved == int(resolved):
+                return int(resolved)
+        unquoted = resolve_v3(node.value)
+        right = isinstance(unquoted, bool) is (kind is Scalar.FLAG) and isinstance(unquoted, (int, float))
+        hint = "write it without quotes" if not node.plain and right else _WRITE[kind]
         if "{{" in node.value:
             hint = "templates here need a file whose name ends in .gotmpl, or the ...Template key"
         self.mistake(node, f"{what} must be {kind.value}, not {node.value!r}", "state.wrong-type", hint)

@@ -11,7 +11,7 @@ from helmflow.core import events
 from helmflow.core.ids import ReleaseId
 from helmflow.core.sensitive import mask_everything
 from helmflow.ui import error_view
-from helmflow.ui.text import duration, namer, plural, sanitize
+from helmflow.ui.text import brief, duration, namer, plural, sanitize
 from helmflow.ui.theme import STYLE_OF_OUTCOME, Theme
 
 HEARTBEAT_S: Final = 30.0
@@ -160,7 +160,8 @@ class PlainReporter:
             revision = f", revision {event.revision}" if event.revision else ""
             words = f"{event.action} done in {duration(event.seconds)}{revision}"
         if event.reason:
-            words += f": {sanitize(event.reason)}"
+            # The whole error stands once, in the report at the end. Masked first: half a secret is found by no mask.
+            words += f": {brief(sanitize(mask_everything(event.reason)))}"
         if event.because_of is not None:
             words += f" (because of {self._name(event.because_of)})"
         line = self._theme.paint(

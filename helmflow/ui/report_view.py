@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 from helmflow.core.errors import ConfigError
 from helmflow.core.ids import ReleaseId
 from helmflow.core.sensitive import mask_everything
-from helmflow.execute.report import Outcome, ReleaseReport, RunReport, TestResult
-from helmflow.ui import error_view
-from helmflow.ui.text import columns, duration, indented, namer, plural, sanitize
+from helmflow.execute.report import Outcome, ReleaseReport, RunReport
+from helmflow.helm.release.record import ansi_time
+from helmflow.ui import error_view, release_view
+from helmflow.ui.text import brief, columns, duration, indented, namer, plural, sanitize
 from helmflow.ui.theme import STYLE_OF_OUTCOME, Theme
 
 Name = Callable[[ReleaseId], str]
@@ -75,7 +76,7 @@ def _state(release: ReleaseReport) -> str:
 
 def _why(release: ReleaseReport, name: Name) -> str:
     # Masked before it is cut or wrapped: half a secret is found by no mask.
-    words = sanitize(mask_everything(release.reason)).split("\n")[0][:160]
+    words = brief(sanitize(mask_everything(release.reason)))
     return f"{words} (because of {name(release.because_of)})" if release.because_of else words
 
 
@@ -114,19 +115,19 @@ def render_tests(report: RunReport) -> str:
 
 def _tests(release: ReleaseReport) -> Iterator[str]:
     yield f"NAME: {release.id.name}"
-    yield f"LAST DEPLOYED: {release.last_deployed}"
+    yield f"LAST DEPLOYED: {ansi_time(release.last_deployed)}"
     yield f"NAMESPACE: {release.id.namespace}"
     yield f"STATUS: {release.status}"
     yield f"REVISION: {release.revision}"
-    yield f"DESCRIPTION: {release.description}"
+    yield f"DESCRIPTION: {sanitize(release.description)}"
+    if not release.tests:
+        yield "TEST SUITE: None"
     for test in release.tests:
-        yield from _test(test)
-
-
-def _test(test: TestResult) -> Iterator[str]:
-    yield f"TEST SUITE:     {test.suite}"
-    yield f"Last Started:   {test.started}"
-    yield f"Last Completed: {test.completed}"
-    yield f"Phase:          {test.phase}"
-    for line in test.logs:
-        yield f"  {sanitize(line)}"
+        yield from release_view.test_lines(test.suite, test.started, test.completed, test.phase)
+    logs = [output for test in release.tests for output in test.logs]
+    if logs:
+        yield ""
+    for output in logs:
+        yield f"POD LOGS: {output.pod} ({output.container})"
+        yield from map(sanitize, output.lines)
+        yield ""

@@ -81,6 +81,15 @@ def middle(text: str, room: int) -> str:
     return f"{text[: room - 1 - end]}…{text[len(text) - end :]}"
 
 
+def brief(text: str, room: int = 100) -> str:
+    """The first line of a text, cut between words where it is longer than `room`."""
+    line, _, more = text.partition("\n")
+    if len(line) <= room:
+        return f"{line.rstrip(' :')} …" if more.strip() else line
+    cut = line[: room - 2]
+    return f"{cut.rpartition(' ')[0] or cut} …"
+
+
 def _row(cells: Sequence[str], widths: Sequence[int], gap: str) -> str:
     return gap.join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
 

@@ -187,6 +187,26 @@ MISTAKES: dict[str, Mistake] = {
     ),
     "bad-chart-values": with_chart(release(), web__values_dot_yaml="port: 80\n name: b\n"),
     "bad-chart-yaml": with_chart(release(), web__Chart_dot_yaml="name: web\n  version: 1\n"),
+    "bad-chart-version": with_chart(
+        release(), web__Chart_dot_yaml="apiVersion: v2\nname: web\nversion: one point two\n"
+    ),
+    "bad-chart-maintainers": with_chart(
+        release(),
+        web__Chart_dot_yaml="apiVersion: v2\nname: web\nversion: 1.0.0\nmaintainers:\n  - name: eve\n    email: [a@b.example]\n",
+    ),
+    "bad-chart-alias": with_chart(
+        release(),
+        web__Chart_dot_yaml="apiVersion: v2\nname: web\nversion: 1.0.0\ndependencies:\n"
+        "  - {name: redis, version: 1.x}\n  - name: redis\n    alias: 'red is'\n",
+    ),
+    "bad-subchart-type": with_chart(
+        release(),
+        web__charts__db__Chart_dot_yaml="apiVersion: v2\nname: db\nversion: 1.0.0\ntype: databse\n",
+    ),
+    "wrong-flag": with_chart(
+        release("    wait: 'yes please'\n    atomic: 1\n    verify: 'true'\n    historyMax: many\n    timeout: .inf\n"),
+        "list",
+    ),
     "bad-set": with_chart(release("    set: [{name: 'a[b]', value: c}]\n")),
     "bad-state-values": with_chart(release(), "--state-values-set", "novalue", "list"),
     "condition-missing": with_chart(release("    condition: shop.enabled\n"), "list"),

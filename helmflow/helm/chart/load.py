@@ -158,7 +158,11 @@ def load_files(files: Iterable[ChartFile]) -> Chart:
             others.append(file)
     if meta is None:
         raise ChartError("Chart.yaml file is missing", error_id="chart.metadata-missing")
-    meta = metadata.validate(meta)
+    try:
+        meta = metadata.validate(meta)
+    except metadata.Invalid as error:
+        _locate_metadata(error, raw)
+        raise
     return Chart(
         metadata=meta,
         values=values,
@@ -170,6 +174,15 @@ def load_files(files: Iterable[ChartFile]) -> Chart:
         lock=lock,
         raw=raw,
     )
+
+
+def _locate_metadata(error: metadata.Invalid, files: tuple[ChartFile, ...]) -> None:
+    """Old charts write their dependencies into a file of their own."""
+    texts = {file.name: file.data for file in files}
+    of_dependencies = "requirements.yaml" if "requirements.yaml" in texts else "Chart.yaml"
+    name = of_dependencies if error.path[0] == "dependencies" else "Chart.yaml"
+    if name in texts:
+        error.locate(texts[name], name)
 
 
 def read_directory(directory: str) -> list[ChartFile]:

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 from helmflow.core import go_json, semver, yaml_dialect
 from helmflow.core.errors import ChartError
 from helmflow.core.lazy import pattern
+from helmflow.core.source import SourceText, Span
 from helmflow.helm.chart.model import Dependency, Lock, Maintainer, Metadata
 
 _Fields = Mapping[str, tuple[str, str]]
@@ -103,20 +104,20 @@ def validate(metadata: Metadata) -> Metadata:
         keywords=tuple(map(sanitise, metadata.keywords)),
     )
     if not clean.api_version:
-        _refuse("chart.metadata.apiVersion is required")
+        _refuse("chart.metadata.apiVersion is required", "apiVersion")
     if not clean.name:
-        _refuse("chart.metadata.name is required")
+        _refuse("chart.metadata.name is required", "name")
     if clean.name in (".", ".."):
-        _refuse(f'chart.metadata.name "{clean.name}" is not allowed')
+        _refuse(f'chart.metadata.name "{clean.name}" is not allowed', "name")
     if "/" in clean.name:
-        _refuse(f"chart.metadata.name {_quoted(clean.name)} is invalid")
+        _refuse(f"chart.metadata.name {_quoted(clean.name)} is invalid", "name")
     if not clean.version:
-        _refuse("chart.metadata.version is required")
+        _refuse("chart.metadata.version is required", "version")
     if not _is_version(clean.version):
-        _refuse(f"chart.metadata.version {_quoted(clean.version)} is invalid")
+        _refuse(f"chart.metadata.version {_quoted(clean.version)} is invalid", "version")
     if clean.type not in ("", "application", "library"):
-        _refuse("chart.metadata.type must be application or library")
-    maintainers = tuple(_valid_maintainer(maintainer) for maintainer in clean.maintainers)
+        _refuse("chart.metadata.type must be application or library", "type")
+    maintainers = tuple(_valid_maintainer(one, index) for index, one in enumerate(clean.maintainers))
     return replace(clean, maintainers=maintainers, dependencies=_valid_dependencies(clean.dependencies))
 
 
@@ -142,18 +143,18 @@ def _is_version(text: str) -> bool:
     return True
 
 
-def _valid_maintainer(maintainer: Maintainer | None) -> Maintainer:
+def _valid_maintainer(maintainer: Maintainer | None, index: int) -> Maintainer:
     if maintainer is None:
-        _refuse("maintainers must not contain empty or null nodes")
+        _refuse("maintainers must not contain empty or null nodes", "maintainers", index)
     return Maintainer(sanitise(maintainer.name), sanitise(maintainer.email), sanitise(maintainer.url))
 
 
 def _valid_dependencies(dependencies: tuple[Dependency | None, ...]) -> tuple[Dependency, ...]:
     seen: set[str] = set()
     valid = []
-    for dependency in dependencies:
+    for index, dependency in enumerate(dependencies):
         if dependency is None:
-            _refuse("dependencies must not contain empty or null nodes")
+            _refuse("dependencies must not contain empty or null nodes", "dependencies", index)
         clean = replace(
             dependency,
             name=sanitise(dependency.name),
@@ -163,12 +164,17 @@ def _valid_dependencies(dependencies: tuple[Dependency | None, ...]) -> tuple[De
             tags=tuple(map(sanitise, dependency.tags)),
         )
         if clean.alias and not _ALIAS.fullmatch(clean.alias):
-            _refuse(f"dependency {_quoted(clean.name)} has disallowed characters in the alias")
+            _refuse(
+                f"dependency {_quoted(clean.name)} has disallowed characters in the alias",
+                *("dependencies", index, "alias"),
+                hint="letters, digits, - and _ are allowed",
+            )
         key = clean.alias or clean.name
         if key in seen:
             # the recorded text ends here; Helm's longer one gives the same advice as this hint
             _refuse(
                 f"more than one dependency with name or alias {_quoted(key)}",
+                *("dependencies", index, "alias" if clean.alias else "name"),
                 hint="give dependencies on the same chart different aliases",
             )
         seen.add(key)
@@ -176,11 +182,50 @@ def _valid_dependencies(dependencies: tuple[Dependency | None, ...]) -> tuple[De
     return tuple(valid)
 
 
-def _refuse(message: str, *, hint: str = "") -> NoReturn:
+class Invalid(ChartError):
+    """Metadata that Helm refuses; `path` leads to the place in the file, from its top."""
+
+    def __init__(self, message: str, path: tuple[str | int, ...], *, hint: str = "") -> None:
+        super().__init__(message, error_id="chart.metadata", hint=hint)
+        self.path = path
+
+    def locate(self, text: bytes, source: str) -> None:
+        """Set the place, in the file of this text."""
+        self.span = place(text, source, self.path)
+
+
+def place(text: bytes, source: str, path: tuple[str | int, ...]) -> Span | None:
+    """Where `path` lies in a YAML file, or what is nearest above it; None for a text that cannot be read."""
+    from helmflow.core.yaml_locate import locate
+
+    named = SourceText(source, text.decode("utf-8", "replace"))
+    try:
+        node = locate(text, named)
+    except yaml_dialect.YamlError:
+        return None
+    if node is None:
+        return Span(named, 1)
+    span = node.span
+    for step in path:
+        if isinstance(step, int):
+            if step >= len(node.items):
+                break
+            node = node.items[step]
+            span = node.span
+            continue
+        entries = node.entries or {}
+        key = step if step in entries else next((k for k in entries if k.lower() == step.lower()), "")
+        if key not in entries:
+            break
+        at, node = entries[key]
+        span = node.span if node.kind == "scalar" and node.text else at.span
+    return span
+
+
+def _refuse(message: str, *path: str | int, hint: str = "") -> NoReturn:
     if not hint and message.endswith(" is required"):
-        key = message.removesuffix(" is required").rpartition(".")[2]
-        hint = f"write `{key}:` in the chart's Chart.yaml" if key.isalpha() else ""
-    raise ChartError(f"validation: {message}", error_id="chart.metadata", hint=hint)
+        hint = f"write `{path[0]}:` in the chart's Chart.yaml"
+    raise Invalid(f"validation: {message}", path, hint=hint)
 
 
 def _quoted(text: str) -> str:
@@ -190,20 +235,29 @@ def _quoted(text: str) -> str:
 class _Mismatch(Exception):
     """A value of the wrong JSON type; Go reports the first and reads on, so nothing else can fail first."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.path: tuple[str | int, ...] = ()
+
+    def inside(self, step: str | int) -> _Mismatch:
+        """The same, one level further out."""
+        self.path = (step, *self.path)
+        return self
+
 
 def _read(struct: str, text: bytes, source: str) -> dict[str, Any]:
+    span: Span | None
     try:
         document = yaml_dialect.load_integers(text)
         return _struct(struct, document, path=())
     except yaml_dialect.YamlError as error:
         message = str(error)
         from helmflow.core import yaml_hints
-        from helmflow.core.source import SourceText
 
-        span = yaml_hints.place(error, SourceText(source, text.decode("utf-8", "replace")))
-        hint = yaml_hints.hint(error, span)
+        at = yaml_hints.place(error, SourceText(source, text.decode("utf-8", "replace")))
+        span, hint = at, yaml_hints.hint(error, at)
     except _Mismatch as error:
-        span, hint = None, ""
+        span, hint = place(text, source, error.path), ""
         message = f"error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {error}"
     raise ChartError(
         f"cannot load {source}: {message}", error_id="chart.metadata-syntax", span=span, hint=hint
@@ -233,7 +287,10 @@ def _struct(struct: str, value: Any, path: tuple[str, ...]) -> dict[str, Any]:
             if not go_type.startswith(("[]", "map")):
                 continue
             item = {} if go_type.startswith("map") else []
-        found[attribute] = _value(go_type, item, inner)
+        try:
+            found[attribute] = _value(go_type, item, inner)
+        except _Mismatch as error:
+            raise error.inside(key) from None
     return found
 
 
@@ -255,18 +312,23 @@ def _value(go_type: str, value: Any, path: tuple[str, ...]) -> Any:
             return _floats(value)
         case "map[string]string":
             if isinstance(value, dict):
-                return {key: _value("string", item, path) for key, item in sorted(value.items())}
+                return {key: _inside(key, "string", item, path) for key, item in sorted(value.items())}
         case _ if go_type.startswith("[]"):
             if isinstance(value, list):
-                element = go_type[2:]
-                if element.startswith("*"):
-                    struct = element[1:]
-                    make = _STRUCTS[struct][1]
-                    return tuple(None if v is None else make(**_struct(struct, v, path)) for v in value)
-                return tuple(_value(element, item, path) for item in value)
+                return tuple(_inside(index, go_type[2:], item, path) for index, item in enumerate(value))
+        case _ if go_type.startswith("*"):
+            struct = go_type[1:]
+            return None if value is None else _STRUCTS[struct][1](**_struct(struct, value, path))
     raise _Mismatch(
         f"{json_type(value)} into Go struct field {path[0]}.{'.'.join(path[1:])} of type {go_type}"
     )
+
+
+def _inside(step: str | int, go_type: str, value: Any, path: tuple[str, ...]) -> Any:
+    try:
+        return _value(go_type, value, path)
+    except _Mismatch as error:
+        raise error.inside(step) from None
 
 
 def _floats(value: Any) -> Any:
