@@ -38,6 +38,15 @@ class Keys:
         assert done.returncode == 0 or "--import" in words, done.stderr.decode()
         return done.stdout
 
+    def git(self, folder: Path, *words: str) -> str:
+        """Run git as Ann, with these keys to sign with; what it prints."""
+        identity = ["-c", "user.name=Ann Author", "-c", "user.email=ann@example.com", "-c", "gpg.program=gpg"]
+        environ = {**os.environ, "GNUPGHOME": str(self.home)}
+        done = subprocess.run(
+            ["git", *identity, *words], cwd=folder, env=environ, check=True, capture_output=True, text=True
+        )
+        return done.stdout.strip()
+
     def export(self, name: str, mail: str, passphrase: str) -> None:
         self.file(f"{name}.pub.gpg").write_bytes(self.gpg("--export", mail))
         self.file(f"{name}.sec.gpg").write_bytes(
