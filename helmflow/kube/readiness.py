@@ -51,13 +51,17 @@ class Patience:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signal:
-    """A sign of trouble that counts once it has lasted `grace_s`. `key` is the same while the trouble is the same."""
+    """A sign of trouble that counts once it has lasted `grace_s`. `key` is the same while the trouble is the same.
+
+    `cause` is what later signs of the same trouble no longer say: a kubelet backs off without repeating why it could not pull.
+    """
 
     key: str
     why: str
     grace_s: float
     container: str = ""
     reason: str = ""
+    cause: str = ""
 
 
 def evaluate(obj: Mapping[str, Any], *, finish: bool = False) -> Readiness:
@@ -401,7 +405,12 @@ def _container_signal(
     match reason:
         case "ErrImagePull" | "ImagePullBackOff" | "RegistryUnavailable" | "SignatureValidationFailed":
             return Signal(
-                key=f"image/{name}", why=why, grace_s=patience.image_pull_s, container=name, reason=reason
+                key=f"image/{name}",
+                why=why,
+                grace_s=patience.image_pull_s,
+                container=name,
+                reason=reason,
+                cause="" if reason == "ImagePullBackOff" else str(waiting.get("message") or ""),
             )
         case "ErrImageNeverPull" | "InvalidImageName":
             return Signal(key=f"image-name/{name}", why=why, grace_s=0.0, container=name, reason=reason)

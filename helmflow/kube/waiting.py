@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
@@ -156,6 +156,7 @@ class _Watched:
     said: tuple[bool, str] | None = None
     began: dict[str, float] = field(default_factory=dict)
     events: dict[str, tuple[float, str]] = field(default_factory=dict)
+    causes: dict[str, str] = field(default_factory=dict)
     family: Family = field(default_factory=Family)
     failure: str = ""
     timed_out: bool = False
@@ -308,10 +309,12 @@ class _Wait:
         for key, signal, pod in self._signals(watched, found):
             present.add(key)
             since = watched.began.setdefault(key, now)
+            if signal.cause:
+                watched.causes[key] = signal.cause
             if now - since >= signal.grace_s and not self._scaling_up(signal, pod):
-                watched.failure = (
-                    signal.why if pod is None else f"pod {objects.meta(pod).get('name')}: {signal.why}"
-                )
+                cause = watched.causes.get(key, "")
+                why = signal.why if cause in signal.why else f"{signal.why}: {cause}"
+                watched.failure = why if pod is None else f"pod {objects.meta(pod).get('name')}: {why}"
                 self._emit(
                     ObjectWaiting(
                         release=self._release, ref=watched.target.ref, ready=False, reason=watched.failure
@@ -339,9 +342,7 @@ class _Wait:
             ):
                 if stale:
                     why = f"{signal.why} (a pod of the old revision, which the rollout waits for: delete it)"
-                    signal = Signal(
-                        key=signal.key, why=why, grace_s=signal.grace_s, container=signal.container
-                    )
+                    signal = replace(signal, why=why)
                 yield f"{objects.uid(pod)}/{signal.key}", signal, pod
         yield from self._creation_signals(watched, found)
 

@@ -184,7 +184,11 @@ def test_an_image_that_cannot_be_pulled_fails_early(town: Town) -> None:
     assert failed.outcome is Outcome.FAILED
     assert time.monotonic() - started < 40
     assert failed.failure is not None
-    assert "ImagePull" in failed.failure.message
+    summary = failed.failure.message.splitlines()[0]
+    assert "container main: " in summary
+    assert "ImagePull" in summary
+    assert 'failed to pull and unpack image "web:1"' in summary  # what the container itself said
+    assert "not found" in summary
     assert failed.failed_step == "WaitUntilReady"
 
 

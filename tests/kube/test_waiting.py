@@ -82,11 +82,12 @@ def wait() -> Iterator[Callable[..., tuple[WaitReport, list[Event]]]]:
         seed: Any = None,
         seconds: float = 5.0,
         version: str = "",
+        patience: Patience | None = None,
     ) -> tuple[WaitReport, list[Event]]:
         clusters.append(cluster)
         said: list[Event] = []
         client = KubeClient(cluster)
-        with Waiter(client, patience=Patience(look_back_s=60, gather_s=0.1)) as waiter:
+        with Waiter(client, patience=patience or Patience(look_back_s=60, gather_s=0.1)) as waiter:
             target = Target(ref=REF, until=until, seed=seed)
             report = waiter.wait(
                 [target],
@@ -193,6 +194,25 @@ def test_an_object_made_anew_is_gone_all_the_same(wait: Callable[..., Any]) -> N
     again = pod(12, uid="other")
     cluster = Cluster(events(added(again, "ADDED")))
     assert wait(cluster, seed=pod(10), until=Until.GONE)[0].ready
+
+
+def test_why_an_image_could_not_be_pulled_outlives_the_back_off(wait: Callable[..., Any]) -> None:
+    def pulling(version: int, reason: str, message: str) -> dict[str, Any]:
+        found = pod(version)
+        state = {"waiting": {"reason": reason, "message": message}}
+        found["status"]["containerStatuses"] = [{"name": "main", "state": state}]
+        return added(found)
+
+    failed = pulling(11, "ErrImagePull", "manifest for web:9 not found")
+    backing_off = pulling(12, "ImagePullBackOff", 'Back-off pulling image "web:9"')
+    patience = Patience(look_back_s=60, gather_s=0.1, image_pull_s=0.3)
+    (failure,) = wait(Cluster(events(failed), events(backing_off)), seed=pod(10), patience=patience)[
+        0
+    ].failures
+    assert not failure.timed_out
+    assert failure.why == (
+        'pod p: container main: ImagePullBackOff: Back-off pulling image "web:9": manifest for web:9 not found'
+    )
 
 
 def test_closing_ends_the_readers() -> None:
