@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from helmflow.core.ids import ObjectRef
+from helmflow.execute.lease import API, ENVIRONMENT_PREFIX
 from helmflow.kube import errors, kubeconfig, objects
 from helmflow.kube.client import KubeClient
 from helmflow.kube.http import HttpTransport
@@ -17,7 +18,7 @@ from tests.apiserver import fixture
 from tests.scenarios.shop import Shop, make
 
 CLUSTERS = ["embedded", pytest.param("real", marks=pytest.mark.apiserver)]
-NAMESPACES = ("shop-data", "shop-apps", "shop-edge", "apps")
+NAMESPACES = ("shop-data", "shop-apps", "shop-edge", "apps", "town")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -43,10 +44,14 @@ def shop(request: pytest.FixtureRequest, tmp_path: Path, repository_url: str) ->
 
 
 def _empty(client: KubeClient) -> None:
-    """Remove every namespace of the shop and wait until the next scenario can begin.
+    """Remove every namespace of the shop and its inventories, and wait until the next scenario can begin.
 
     Workloads first and pods without grace: a namespace whose pods are being deleted is looked at every 15 s only.
     """
+    for lease in client.list(API, "Lease", "default").items:
+        if objects.ref(lease).name.startswith(ENVIRONMENT_PREFIX):
+            with contextlib.suppress(errors.NotFound):
+                client.delete(objects.ref(lease))
     refs = [ObjectRef("v1", "Namespace", "", name) for name in NAMESPACES]
     for api, kind, grace in (
         ("apps/v1", "Deployment", None),

@@ -12,8 +12,8 @@ FILE = """\
 environments:
   prod:
     protected: true
-    kubeContext: embedded
-    cluster: {context: "embed*"}
+    kubeContext: CONTEXT
+    cluster: {context: "CONTEXT*"}
 ---
 project: town
 releases:
@@ -36,7 +36,8 @@ def _releases(shop: Shop, color: str, *names: str) -> None:
         f"  - {{name: {name}, namespace: town, chart: ./web, values: [{{color: {color}}}]}}\n"
         for name in names
     )
-    (shop.folder / "helmflow.yaml").write_text(FILE + listed, encoding="utf-8")
+    text = FILE.replace("CONTEXT", shop.context) + listed
+    (shop.folder / "helmflow.yaml").write_text(text, encoding="utf-8")
 
 
 def _ok(done: Done) -> Done:
@@ -80,7 +81,7 @@ def test_a_protected_environment_over_its_life(town: Shop) -> None:
 
 
 def test_another_cluster_is_refused_and_typos_are_explained(town: Shop) -> None:
-    town.edit("helmflow.yaml", "embed*", "prod-*")
+    town.edit("helmflow.yaml", f"{town.context}*", "prod-*")
     refused = town.run("diff", "-e", "prod")
     assert refused.code == 1
     assert "env.other-cluster" in refused.err
