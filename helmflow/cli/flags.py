@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 if TYPE_CHECKING:
     import typer
@@ -72,6 +72,10 @@ def flag(dest: str, *names: str, kind: type = str, help: str, default: Any = Non
 def tristate(dest: str, *names: str, help: str) -> Flag:
     """A bool that may be left to the state file: --NAME, --no-NAME or nothing."""
     return Flag(dest, names, bool, help, None)
+
+
+# What flags of Helm mean that take a value or stand alone; only in commands where they are no switches.
+ALONE: Final = {"--wait": "watcher", "--dry-run": "unset"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from helmflow.cli.exit_codes import ExitCode
-from helmflow.cli.flags import Flag
+from helmflow.cli.flags import ALONE, Flag
 from helmflow.core.errors import ConfigError, HelmflowError, RunFailed
 
 if TYPE_CHECKING:
@@ -131,7 +131,10 @@ def hoist(arguments: Sequence[str]) -> list[str]:
 
 
 def settle_booleans(words: Sequence[str], command: Any) -> list[str]:
-    """`--flag=true` and `--flag=false`, which Go's flags take, as the flag, its --no- form, or nothing."""
+    """`--flag=true` and `--flag=false`, which Go's flags take, as the flag, its --no- form, or nothing.
+
+    A flag that may stand alone although it takes a value, such as release's --wait, gets what it means alone.
+    """
     rest = list(words)
     settled: list[str] = []
     while rest and rest[0] in getattr(command, "commands", {}):
@@ -143,9 +146,18 @@ def settle_booleans(words: Sequence[str], command: Any) -> list[str]:
         if getattr(parameter, "is_flag", False)
         for name in parameter.opts
     }
+    alone = {
+        name: ALONE[name]
+        for parameter in command.params
+        if not getattr(parameter, "is_flag", False)
+        for name in parameter.opts
+        if name in ALONE
+    }
     while rest and rest[0] != "--":
         word = rest.pop(0)
         name, equals, value = word.partition("=")
+        if word in alone:
+            word = f"{word}={alone[word]}"
         if equals and name in switches and value.lower() in ("true", "t", "1"):
             settled.append(name)
         elif equals and name in switches and value.lower() in ("false", "f", "0"):

@@ -1,15 +1,16 @@
-"""release ...: Helm's own commands on one chart and one release, without a state file; Helm 3 and 4 flag names."""
+"""release install|upgrade|rollback|uninstall|test: one chart and one release, without a state file; Helm's flag names."""
 
 from __future__ import annotations
 
-import json
+import os
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
-from helmflow.cli import options, reporters
+from helmflow.cli import options, reporters, single_flags, single_reads
 from helmflow.cli.exit_codes import ExitCode
-from helmflow.cli.flags import Argument, add_command, flag, seconds
+from helmflow.cli.flags import Argument, add_command, seconds
 from helmflow.cli.inspect_commands import quiet_emit
 from helmflow.core.errors import ConfigError
 
@@ -17,56 +18,14 @@ if TYPE_CHECKING:
     import typer
 
     from helmflow.execute.report import RunReport
+    from helmflow.flows.options import Confirm, RunOptions
     from helmflow.flows.release import Named
+    from helmflow.plan.model import Plan
 
-_GLOBAL: Final = tuple(
-    one
-    for one in options.EVERYWHERE
-    if one.dest in {
-        "namespace", "kube_context", "kubeconfig", "as_user", "as_groups", "quiet", "debug", "log_level", "log_file",
-        "color", "no_color", "interactive", "offline",
-    }
-)  # fmt: skip
-_VALUES: Final = (
-    flag("values", "-f", "--values", kind=list, help="Values file; later ones win"),
-    flag("set", "--set", kind=list, help="Values: a.b=c"),
-    flag("set_string", "--set-string", kind=list, help="Values that stay strings"),
-    flag("set_json", "--set-json", kind=list, help="Values as JSON"),
-    flag("set_file", "--set-file", kind=list, help="Values from files"),
-    flag("set_literal", "--set-literal", kind=list, help="Values without any syntax"),
-    flag("version", "--version", help="Version or range of the chart"),
-    flag("devel", "--devel", kind=bool, help="Pre-releases too"),
-)
-_RUN: Final = (
-    flag("wait", "--wait", kind=bool, help="Wait until everything is ready"),
-    flag("wait_for_jobs", "--wait-for-jobs", kind=bool, help="Wait for Jobs too"),
-    flag("timeout", "--timeout", default="300s", help="How long the operation may take: 90, 90s, 5m"),
-    flag("atomic", "--atomic", "--rollback-on-failure", kind=bool, help="Undo what failed; waits"),
-    flag("force", "--force", "--force-replace", kind=bool, help="Replace what cannot be changed"),
-    flag("force_conflicts", "--force-conflicts", kind=bool, help="Take fields from other field managers"),
-    flag("take_ownership", "--take-ownership", kind=bool, help="Adopt objects of other releases"),
-    flag("no_hooks", "--no-hooks", kind=bool, help="Run no chart hooks"),
-    flag("skip_crds", "--skip-crds", kind=bool, help="Leave crds/ alone"),
-    flag("skip_schema_validation", "--skip-schema-validation", kind=bool, help="Ignore values.schema.json"),
-    flag("description", "--description", help="Description of the revision"),
-    flag("hide_notes", "--hide-notes", kind=bool, help="Do not print notes"),
-)
-_STATUSES: Final = ("deployed", "failed", "pending", "superseded", "uninstalled", "uninstalling")
-_LIST: Final = (
-    flag("all_namespaces", "-A", "--all-namespaces", kind=bool, help="Every namespace"),
-    flag("all", "-a", "--all", kind=bool, help="Whatever their status"),
-    *(flag(word, f"--{word}", kind=bool, help=f"Those that are {word}") for word in _STATUSES),
-    flag("filter", "--filter", help="Only names that this pattern is found in"),
-    flag("selector", "-l", "--selector", help="Only records with these labels"),
-    flag("date", "-d", "--date", kind=bool, help="By the time of the last change"),
-    flag("reverse", "-r", "--reverse", kind=bool, help="The other way round"),
-    flag("short", "-q", "--short", kind=bool, help="Names only"),
-    flag("max", "-m", "--max", kind=int, default=256, help="At most so many; 0 for all"),
-    flag("offset", "--offset", kind=int, default=0, help="Leave so many out at the beginning"),
-)
+_GIVEN: Final = "given-by-flags"  # the name of the repository that --repo describes
 _NAME: Final = Argument("name", "NAME", "The release")
-_CHART: Final = Argument("chart", "CHART", "Folder, archive, repository/chart, oci:// or https:// reference")
-_PARTS: Final = ("manifest", "values", "hooks", "notes", "metadata", "all")
+_SOURCE: Final = "Folder, archive, repository/chart, oci:// or https:// reference"
+_CHART: Final = Argument("chart", "CHART", _SOURCE)
 
 
 def register(app: typer.Typer) -> None:
@@ -76,79 +35,17 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(
         help="Work on one release without a state file, with Helm's flags.", no_args_is_help=True
     )
-    create = flag(
-        "create_namespace", "--create-namespace", kind=bool, help="Make the namespace where it is missing"
-    )
-    keep = flag("history_max", "--history-max", kind=int, default=10, help="Revisions to keep; 0 keeps all")
-    add_command(group, "install", install, (*_GLOBAL, *_VALUES, *_RUN, create), (_NAME, _CHART))
-    add_command(
-        group,
-        "upgrade",
-        upgrade,
-        (
-            *_GLOBAL,
-            *_VALUES,
-            *_RUN,
-            create,
-            keep,
-            flag("install", "-i", "--install", kind=bool, help="Install where it is missing"),
-            flag(
-                "cleanup_on_fail", "--cleanup-on-fail", kind=bool, help="Delete what a failed upgrade created"
-            ),
-            flag("reuse_values", "--reuse-values", kind=bool, help="Start from the deployed values"),
-            flag(
-                "reset_values",
-                "--reset-values",
-                kind=bool,
-                help="Start from the chart's values (the default where values are given)",
-            ),
-            flag(
-                "reset_then_reuse_values",
-                "--reset-then-reuse-values",
-                kind=bool,
-                help="The deployed values over the new chart's own",
-            ),
-        ),
-        (_NAME, _CHART),
-    )
-    add_command(
-        group,
-        "rollback",
-        rollback,
-        (*_GLOBAL, *_RUN, keep),
-        (_NAME, Argument("revision", "[REVISION]", "Revision to go back to", required=False)),
-    )
-    add_command(
-        group,
-        "uninstall",
-        uninstall,
-        (*_GLOBAL, *_RUN, flag("keep_history", "--keep-history", kind=bool, help="Keep the records")),
-        (_NAME,),
-    )
-    form = flag("output", "-o", "--output", help="json for machines")
-    add_command(group, "history", history, (*_GLOBAL, form), (_NAME,))
-    add_command(group, "status", status, (*_GLOBAL, form), (_NAME,))
-    # Helm's -q is --short here.
-    common = (one for one in _GLOBAL if one.dest != "quiet")
-    add_command(group, "list", list_, (*common, *_LIST, form))
-    add_command(
-        group,
-        "get",
-        get,
-        (
-            *_GLOBAL,
-            form,
-            flag("revision", "--revision", kind=int, default=0, help="Revision; the newest by default"),
-        ),
-        (Argument("part", "|".join(_PARTS), "What to print"), _NAME),
-    )
-    add_command(
-        group,
-        "test",
-        test,
-        (*_GLOBAL, flag("logs", "--logs", kind=bool, help="Print what the test pods wrote"), *_RUN[2:3]),
-        (_NAME,),
-    )
+    # The name of an install may be left out, and then its chart is the first word.
+    optional = Argument("name", "[NAME]", "The release", required=False)
+    chart = Argument("chart", "CHART", _SOURCE, required=False)
+    revision = Argument("revision", "[REVISION]", "Revision to go back to", required=False)
+    add_command(group, "install", install, single_flags.INSTALL, (optional, chart))
+    add_command(group, "upgrade", upgrade, single_flags.UPGRADE, (_NAME, _CHART))
+    add_command(group, "rollback", rollback, single_flags.ROLLBACK, (_NAME, revision))
+    names = Argument("names", "NAME...", "The releases", many=True)
+    add_command(group, "uninstall", uninstall, single_flags.UNINSTALL, (names,))
+    add_command(group, "test", test, single_flags.TEST, (_NAME,))
+    single_reads.register(group)
     app.add_typer(group, name="release")
 
 
@@ -156,8 +53,13 @@ def install(given: SimpleNamespace) -> int:
     """Install a chart."""
     from helmflow.flows import release
 
+    given.name, given.chart = single_flags.name_and_chart(given)
+    if single_flags.dry_run(given):
+        return _rehearse(given)
     with reporters.reporting(given) as reporter:
-        report = release.install(_named(given), _options(given), reporter.emit, reporter.confirm)
+        report = release.install(
+            named(given), flow_options(given), reporter.emit, reporter.confirm, replacing=given.replace
+        )
         reporter.finish(report)
     return _code(report)
 
@@ -166,9 +68,15 @@ def upgrade(given: SimpleNamespace) -> int:
     """Upgrade a release to a chart."""
     from helmflow.flows import release
 
+    if single_flags.dry_run(given):
+        return _rehearse(given)
     with reporters.reporting(given) as reporter:
         report = release.upgrade(
-            _named(given), _options(given), reporter.emit, or_install=given.install, confirm=reporter.confirm
+            named(given),
+            flow_options(given),
+            reporter.emit,
+            or_install=given.install,
+            confirm=reporter.confirm,
         )
         reporter.finish(report)
     return _code(report)
@@ -180,22 +88,38 @@ def rollback(given: SimpleNamespace) -> int:
 
     if given.revision and not given.revision.isdigit():
         raise ConfigError(f"{given.revision!r} is no revision number", error_id="cli.bad-revision")
+    dry = single_flags.dry_run(given)
     with reporters.reporting(given) as reporter:
         report = release.roll_back(
-            _named(given), int(given.revision or 0), _options(given), reporter.emit, reporter.confirm
+            named(given),
+            int(given.revision or 0),
+            flow_options(given),
+            reporter.emit,
+            _only_shown(reporter) if dry else reporter.confirm,
         )
-        reporter.finish(report)
+        if not dry:
+            reporter.finish(report)
     return _code(report)
 
 
 def uninstall(given: SimpleNamespace) -> int:
-    """Uninstall a release."""
+    """Uninstall releases."""
     from helmflow.flows import release
 
-    with reporters.reporting(given) as reporter:
-        report = release.uninstall(_named(given), _options(given), reporter.emit, reporter.confirm)
-        reporter.finish(report)
-    return _code(report)
+    code = int(ExitCode.OK)
+    dry = single_flags.dry_run(given)
+    for name in given.names:
+        given.name = name
+        with reporters.reporting(given) as reporter:
+            one, wanted = named(given), flow_options(given)
+            if not given.ignore_not_found and not release.current(one, wanted, quiet_emit(given)).status:
+                raise not_found(name)
+            confirm = _only_shown(reporter) if dry else reporter.confirm
+            report = release.uninstall(one, wanted, reporter.emit, confirm)
+            if not dry:
+                reporter.finish(report)
+        code = _code(report) or code
+    return code
 
 
 def test(given: SimpleNamespace) -> int:
@@ -203,145 +127,47 @@ def test(given: SimpleNamespace) -> int:
     from helmflow.flows import release
 
     with reporters.reporting(given) as reporter:
-        report = release.run_tests(_named(given), _options(given), reporter.emit)
+        report = release.run_tests(named(given), flow_options(given), reporter.emit)
         reporter.finish(report)
     return _code(report)
 
 
-def history(given: SimpleNamespace) -> int:
-    """Show every stored revision."""
+def _rehearse(given: SimpleNamespace) -> int:
+    """What --dry-run prints: the revision that would be stored, as Helm shows it."""
     from helmflow.flows import release
-    from helmflow.ui.jsonl import as_json
-    from helmflow.ui.text import columns, sanitize
+    from helmflow.ui import release_view
 
-    rows = release.past(_named(given), _options(given), quiet_emit(given))
-    if given.output == "json":
-        _write(json.dumps([as_json(row) for row in rows], indent=2))
-        return ExitCode.OK
-    table = [("REVISION", "UPDATED", "STATUS", "CHART", "APP VERSION", "DESCRIPTION")]
-    table.extend(
-        (str(row.revision), row.updated, row.status, row.chart, row.app_version, sanitize(row.description))
-        for row in rows
+    offline = single_flags.dry_run(given) == "client" and hasattr(given, "generate_name")
+    found = release.rehearse(named(given), flow_options(given), quiet_emit(given), offline=offline)
+    sys.stdout.write(
+        release_view.rehearsal(found, hide_secrets=given.hide_secret, notes=not given.hide_notes)
     )
-    _write("\n".join(columns(table)))
     return ExitCode.OK
 
 
-def list_(given: SimpleNamespace) -> int:
-    """List the releases of a namespace, or of all."""
-    from helmflow.flows import listing
-    from helmflow.helm.release.record import ReleaseStatus
-    from helmflow.ui.jsonl import as_json
-    from helmflow.ui.text import columns, sanitize
+def _only_shown(reporter: reporters.Reporting) -> Confirm:
+    """A Confirm that shows the plan and declines it: a dry run of what has no manifest of its own."""
 
-    given.quiet = False
-    words = [word for word in _STATUSES if getattr(given, word)]
-    named = {"pending": listing.PENDING}
-    statuses = tuple(status for word in words for status in named.get(word, (ReleaseStatus(word),)))
-    rows = listing.listing(
-        _options(given),
-        quiet_emit(given),
-        listing.Wanted(
-            namespace=given.namespace or "",
-            everywhere=given.all_namespaces,
-            statuses=tuple(ReleaseStatus) if given.all else statuses,
-            pattern=given.filter or "",
-            selector=given.selector or "",
-            by_date=given.date,
-            reverse=given.reverse,
-            maximum=given.max,
-            offset=given.offset,
-        ),
-    )
-    if given.output == "json":
-        _write(json.dumps([as_json(row) for row in rows], indent=2))
-        return ExitCode.OK
-    if given.short:
-        sys.stdout.write("".join(f"{row.name}\n" for row in rows))
-        return ExitCode.OK
-    table = [("NAME", "NAMESPACE", "REVISION", "UPDATED", "STATUS", "CHART", "APP VERSION")]
-    table.extend(
-        (
-            row.name,
-            row.namespace,
-            str(row.revision),
-            row.updated,
-            row.status,
-            row.chart,
-            sanitize(row.app_version),
-        )
-        for row in rows
-    )
-    _write("\n".join(columns(table)))
-    return ExitCode.OK
+    def decline(plan: Plan) -> bool:
+        reporter.show(plan)
+        return False
+
+    return decline
 
 
-def status(given: SimpleNamespace) -> int:
-    """Show a release as the cluster has it."""
-    from helmflow.flows import release
-    from helmflow.ui.jsonl import as_json
-    from helmflow.ui.text import sanitize
-
-    found = release.current(_named(given), _options(given), quiet_emit(given))
-    if given.output == "json":
-        _write(json.dumps(as_json(found), indent=2))
-        return ExitCode.OK if found.status else ExitCode.FAILED
-    if not found.status:
-        raise ConfigError(f"release: not found: {given.name}", error_id="release.not-found")
-    _write(f"NAME: {found.id.name}\nLAST DEPLOYED: {found.last_deployed}\nNAMESPACE: {found.id.namespace}")
-    _write(f"STATUS: {found.status}\nREVISION: {found.revision}\nDESCRIPTION: {sanitize(found.description)}")
-    if found.notes.strip():
-        _write("NOTES:\n" + sanitize(found.notes.strip("\n")))
-    return ExitCode.OK
-
-
-def get(given: SimpleNamespace) -> int:
-    """Print what is stored of a release."""
-    from helmflow.core import yaml_dialect
-    from helmflow.flows import release
-
-    if given.part not in _PARTS:
-        raise ConfigError(
-            f"{given.part!r} is no part of a release", error_id="cli.bad-part", hint=", ".join(_PARTS)
-        )
-    found = release.get(_named(given), _options(given), quiet_emit(given), revision=given.revision)
-    metadata = found.chart.get("metadata") or {}
-    about = {
-        "name": found.name,
-        "chart": metadata.get("name", ""),
-        "version": metadata.get("version", ""),
-        "appVersion": metadata.get("appVersion", ""),
-        "namespace": found.namespace,
-        "revision": found.number,
-        "status": found.status.value,
-    }
-    hooks = "".join(f"---\n# Source: {hook.path}\n{hook.manifest.rstrip()}\n" for hook in found.hooks)
-    parts: dict[str, Any] = {
-        "metadata": about,
-        "values": dict(found.config),
-        "hooks": hooks,
-        "manifest": found.manifest,
-        "notes": found.notes,
-    }
-    wanted = tuple(parts) if given.part == "all" else (given.part,)
-    if given.output == "json":
-        _write(json.dumps({name: parts[name] for name in wanted}, indent=2))
-        return ExitCode.OK
-    for name in wanted:
-        part = parts[name]
-        text = part if isinstance(part, str) else yaml_dialect.dump(part)
-        if len(wanted) > 1:
-            _write(f"{name.upper()}:")
-        _write(text.rstrip("\n"))
-    return ExitCode.OK
-
-
-def _named(given: SimpleNamespace) -> Named:
+def named(given: SimpleNamespace) -> Named:
+    """The release of a command line, with what its flags say about it. Raises ConfigError."""
     from helmflow.flows.release import Named
 
     get_ = vars(given).get
+    single_flags.check_server_side(given)
+    if "take_ownership" in vars(given) and given.output not in ("", "table", "text", "json"):
+        raise ConfigError(
+            f"--output does not take {given.output!r}", error_id="cli.bad-choice", hint="table or json"
+        )
+    chart, repository = _where_from(given)
     said = {
-        "wait": get_("wait") or get_("atomic") or None,
+        "wait": single_flags.waits(given) or get_("atomic") or None,
         "waitForJobs": get_("wait_for_jobs") or None,
         "timeout": seconds(get_("timeout") or "300s"),
         "atomic": get_("atomic") or None,
@@ -349,29 +175,79 @@ def _named(given: SimpleNamespace) -> Named:
         "force": get_("force") or None,
         "createNamespace": get_("create_namespace"),
         "historyMax": get_("history_max"),
-        "devel": get_("devel") or None,
+        "devel": (get_("devel") and not get_("version")) or None,
+        "verify": get_("verify") or None,
+        "keyring": get_("keyring") or None,
     }
     return Named(
         name=given.name,
         namespace=given.namespace or "",
-        chart=get_("chart") or "",
+        chart=chart,
         version=get_("version") or "",
+        repository=repository,
         options={key: value for key, value in said.items() if value is not None},
     )
 
 
-def _options(given: SimpleNamespace) -> Any:
+def _where_from(given: SimpleNamespace) -> tuple[str, dict[str, Any]]:
+    """The chart, and the repository that --repo and the flags for logins describe ({}: none of its own)."""
+    get_ = vars(given).get
+    chart = get_("chart") or ""
+    login: dict[str, Any] = {
+        "username": get_("username"),
+        "password": get_("password"),
+        "caFile": get_("ca_file"),
+        "certFile": get_("cert_file"),
+        "keyFile": get_("key_file"),
+        "skipTLSVerify": get_("insecure_skip_tls_verify"),
+        "passCredentials": get_("pass_credentials"),
+    }
+    login = {key: value for key, value in login.items() if value}
+    for key in ("caFile", "certFile", "keyFile"):
+        if key in login:
+            login[key] = str(Path(login[key]).absolute())
+    repo = str(get_("repo") or "")
+    if repo:
+        if chart.startswith("oci://") or repo.startswith("oci://"):
+            raise ConfigError(
+                "--repo names a repository with an index; a registry has none",
+                error_id="cli.bad-repo",
+                hint="name the chart as oci://REGISTRY/PATH/CHART, without --repo",
+            )
+        return f"{_GIVEN}/{chart}", {"name": _GIVEN, "url": repo, **login}
+    if not login:
+        return chart, {}
+    if chart.startswith("oci://"):
+        where, _, name = chart.removeprefix("oci://").rpartition("/")
+        plain = {"plainHttp": True} if get_("plain_http") else {}
+        return f"{_GIVEN}/{name}", {"name": _GIVEN, "url": where, "oci": True, **login, **plain}
+    if "://" in chart:
+        raise ConfigError(
+            "logins are for repositories and registries, not for the address of one archive",
+            error_id="cli.bad-repo",
+            hint="--repo URL CHART",
+        )
+    return chart, {}  # the chart of a known repository, which has its own login
+
+
+def flow_options(given: SimpleNamespace) -> RunOptions:
+    """What the flows need to know. Flags of Helm that stand for its variables are set as such."""
     from dataclasses import replace
 
     get_ = vars(given).get
+    for dest, variable in single_flags.VARIABLES.items():
+        if get_(dest):
+            os.environ[variable] = str(get_(dest)).lower() if get_(dest) is True else str(get_(dest))
     plain = SimpleNamespace(
         **{
             **vars(given),
             "namespace": "",
             "chart": "",
-            "timeout": 0,
+            "timeout": seconds(get_("timeout") or "300s") if "filters" in vars(given) else 0,
             "wait": None,
             "atomic": None,
+            "selector": (),
+            "oci_plain_http": get_("plain_http"),
         }
     )
     wanted = options.run_options(plain)
@@ -381,20 +257,26 @@ def _options(given: SimpleNamespace) -> Any:
         set_jsons=tuple(get_("set_json") or ()),
         set_files=tuple(get_("set_file") or ()),
         set_literals=tuple(get_("set_literal") or ()),
+        enable_dns=bool(get_("enable_dns")),
+        subchart_notes=bool(get_("subchart_notes")),
     )
     running = replace(
         wanted.running,
         reset_then_reuse_values=bool(get_("reset_then_reuse_values")),
         keep_values=True,
+        labels=tuple(single_flags.labels(given).items()),
+        delete_wait=single_flags.waits(given) if "names" in vars(given) else None,
     )
-    return replace(wanted, render=render, running=running)
+    test = replace(wanted.test, filters=tuple(get_("filters") or ()))
+    return replace(wanted, render=render, running=running, test=test)
+
+
+def not_found(name: str) -> ConfigError:
+    """The mistake of naming a release that is not there."""
+    return ConfigError(f"release: not found: {name}", error_id="release.not-found")
 
 
 def _code(report: RunReport) -> int:
     if report.cancelled:
         return ExitCode.INTERRUPTED
     return ExitCode.OK if report.ok else ExitCode.FAILED
-
-
-def _write(text: str) -> None:
-    sys.stdout.write(text + "\n")

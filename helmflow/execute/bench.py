@@ -12,7 +12,7 @@ from helmflow.core.errors import HelmflowError
 from helmflow.core.events import Emit
 from helmflow.core.ids import ObjectRef, ReleaseId
 from helmflow.execute.cancel import CancelToken
-from helmflow.execute.report import TestResult
+from helmflow.execute.report import PodOutput, TestResult
 from helmflow.plan.model import ReleasePlan
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Bench:
     applied: dict[ObjectRef, KubeObject] = field(default_factory=dict)
     kept: list[ObjectRef] = field(default_factory=list)
     tests: list[TestResult] = field(default_factory=list)
-    logs: dict[str, list[str]] = field(default_factory=dict)
+    logs: dict[str, list[PodOutput]] = field(default_factory=dict)
     ran_crds: bool = False
     definitions: int = 0
     established: Callable[[], None] = lambda: None

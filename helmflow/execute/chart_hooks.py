@@ -11,7 +11,7 @@ from helmflow.core.errors import ClusterError, HelmflowError
 from helmflow.core.events import ObjectApplied, PodLog
 from helmflow.core.ids import ObjectRef
 from helmflow.execute.bench import Bench, StepFailed
-from helmflow.execute.report import TestResult
+from helmflow.execute.report import PodOutput, TestResult
 from helmflow.helm.release.record import HookPhase, HookRecord, go_time
 from helmflow.helm.release.record import HookRun as LastRun
 from helmflow.kube import errors, objects
@@ -44,15 +44,19 @@ def run(step: RunChartHooks, bench: Bench) -> None:
             _delete_by(hook, SUCCEEDED, bench)
     finally:
         if step.event is HookEvent.TEST:
-            bench.tests += _results(bench)
+            bench.tests += _results(step, bench)
         if step.clean_up:
             for hook in step.hooks:
                 _delete(hook.ref, bench)
 
 
-def _results(bench: Bench) -> list[TestResult]:
-    """What the record says about every test hook, as `helm test` lists it."""
+def _results(step: RunChartHooks, bench: Bench) -> list[TestResult]:
+    """What the record says about every test hook, as `helm test` lists it: those of earlier runs before this one's."""
     revision = bench.revision
+    ran = {(hook.path, hook.ref.kind, hook.name) for hook in step.hooks}
+    records = sorted(
+        revision.hooks if revision else (), key=lambda hook: (hook.path, hook.kind, hook.name) in ran
+    )
     return [
         TestResult(
             suite=record.name,
@@ -61,7 +65,7 @@ def _results(bench: Bench) -> list[TestResult]:
             phase=str(record.last_run.phase),
             logs=tuple(bench.logs.get(record.name, ())),
         )
-        for record in (revision.hooks if revision else ())
+        for record in records
         if HookEvent.TEST in record.events and record.last_run.started_at
     ]
 
@@ -151,14 +155,15 @@ def _logs(hook: HookRun, policy: str, step: RunChartHooks, bench: Bench) -> None
         bench.logs[hook.name] = emit_logs(hook.ref, bench)
 
 
-def emit_logs(ref: ObjectRef, bench: Bench) -> list[str]:
+def emit_logs(ref: ObjectRef, bench: Bench) -> list[PodOutput]:
     """Emit (and return) every line that the pods behind a Job or Pod wrote; logs that cannot be had are left out."""
     found = []
     for pod, container in _containers(ref, bench):
         with suppress(ClusterError):
-            for line in bench.tools.client.logs(pod, container).splitlines():
+            lines = tuple(bench.tools.client.logs(pod, container).splitlines())
+            for line in lines:
                 bench.emit(PodLog(release=bench.id, pod=pod.name, container=container, line=line))
-                found.append(line)
+            found.append(PodOutput(pod=pod.name, container=container, lines=lines))
     return found
 
 

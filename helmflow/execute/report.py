@@ -21,6 +21,15 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PodOutput:
+    """What one container wrote."""
+
+    pod: str
+    container: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TestResult:
     """One test hook's run: Helm's suite name, times in RFC 3339 and phase (Succeeded, Failed, ...)."""
 
@@ -28,12 +37,12 @@ class TestResult:
     started: str
     completed: str
     phase: str
-    logs: tuple[str, ...] = ()
+    logs: tuple[PodOutput, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseReport:
-    """What became of one release."""
+    """What became of one release; `namespace` is the one it really went to."""
 
     id: ReleaseId
     action: str
@@ -51,6 +60,7 @@ class ReleaseReport:
     tests: tuple[TestResult, ...] = ()
     last_deployed: str = ""
     description: str = ""
+    namespace: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

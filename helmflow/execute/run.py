@@ -417,4 +417,5 @@ def _report(
         tests=tuple(bench.tests) if bench else (),
         last_deployed=revision.last_deployed if revision else "",
         description=revision.description if revision else "",
+        namespace=plan.owner.namespace,
     )

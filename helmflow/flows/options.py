@@ -89,10 +89,13 @@ class RenderOptions:
     post_renderer: str = ""
     post_renderer_args: tuple[str, ...] = ()
     enable_dns: bool = False
+    subchart_notes: bool = False
     unread_values: str = "warn"
     legacy_hooks: bool = False
     is_upgrade: bool = False
     args: str = ""
+    diff_args: str = ""
+    template_args: str = ""
     kustomize_binary: str = ""
 
 
@@ -110,7 +113,7 @@ class RunningOptions:
     """How a plan is carried out. `concurrency` 0: no bound of its own (as many as are ready, at most 16).
 
     `keep_values`: an upgrade that is given no values keeps the deployed ones, as Helm's own; `confirm` names the protected environment that may be written; `rollback` says what goes back after a failure:
-    "" (what the environment says), none, release or group.
+    "" (what the environment says), none, release or group; `labels` are for the release's record.
     """
 
     concurrency: int = 0
@@ -139,6 +142,7 @@ class RunningOptions:
     delete_data: bool = False
     confirm: str = ""
     rollback: str = ""
+    labels: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -385,7 +385,9 @@ def _draft(session: Session, chosen: Chosen, release: Release, preparation: Prep
 
 
 def _stored_labels(session: Session, release: Release) -> dict[str, str] | None:
-    """What `syncReleaseLabels` puts on the release's record; names that Helm uses itself are left out."""
+    """What a command line or `syncReleaseLabels` puts on the release's record; Helm's own names are left out."""
+    if session.options.running.labels:
+        return dict(session.options.running.labels)
     own = release.options.sync_release_labels
     if not (session.options.running.sync_release_labels if own is None else own):
         return None
@@ -869,7 +871,10 @@ def _revision(draft: _Draft, action: Action, number: int) -> Revision | None:
         draft.owner, number, draft.rendered, draft.prepared.values.values, revisions.newest(draft.revisions)
     )
     if draft.settings.labels is not None:
-        found = replace(found, labels={**found.labels, **draft.settings.labels})
+        labels = {**found.labels, **draft.settings.labels}
+        if draft.revisions:  # Helm's word for taking one away
+            labels = {key: value for key, value in labels.items() if value != "null"}
+        found = replace(found, labels=labels)
     base = draft.base
     if base is not None and comparison.restores(draft.content, draft.settings):
         return replace(found, manifest=base.manifest, hooks=base.hooks, notes=base.notes)

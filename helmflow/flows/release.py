@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from helmflow.core.errors import Refusal
 from helmflow.core.events import Emit
+from helmflow.core.ids import ReleaseId
 from helmflow.execute.report import RunReport
-from helmflow.flows import destroy, planning, prepare, rollback, sync, test
+from helmflow.flows import destroy, planning, prepare, rendering, rollback, sync, test
 from helmflow.flows.history import HistoryRow, history
 from helmflow.flows.options import Confirm, NeedsMode, RunOptions, accept
+from helmflow.flows.prepare import Preparation
 from helmflow.flows.session import Session, session_for
 from helmflow.flows.status import ReleaseState, status
+from helmflow.helm.release.record import ReleaseStatus
+from helmflow.plan import revisions
 
 if TYPE_CHECKING:
     from helmflow.helm.release.record import Revision
@@ -24,12 +28,14 @@ UNNEEDED_CHART = "./no-chart-is-read"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Named:
-    """One release. `chart` "" for operations that read none; `options` in the state file's own words (wait, timeout)."""
+    """One release. `chart` "" for operations that read none; `options` and `repository` in the state file's own words
+    (wait, timeout; name, url, username)."""
 
     name: str
     namespace: str = ""
     chart: str = ""
     version: str = ""
+    repository: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def state(self) -> str:
@@ -41,16 +47,30 @@ class Named:
             **({"version": self.version} if self.version else {}),
             **self.options,
         }
-        text = json.dumps(release).replace("{{", '{{"{{"}}')
-        return f"releases:\n- {text}\n"
+        blocks = {"repositories": [dict(self.repository)] if self.repository else [], "releases": [release]}
+        text = "".join(
+            f"{name}:\n" + "".join(f"- {json.dumps(one)}\n" for one in entries)
+            for name, entries in blocks.items()
+            if entries
+        )
+        return text.replace("{{", '{{"{{"}}')
 
 
 def install(
-    named: Named, options: RunOptions, emit: Emit, confirm: Confirm = accept, given: Session | None = None
+    named: Named,
+    options: RunOptions,
+    emit: Emit,
+    confirm: Confirm = accept,
+    given: Session | None = None,
+    *,
+    replacing: bool = False,
 ) -> RunReport:
-    """Install a chart. Raises Refusal `release.name-in-use` where a release of that name is there."""
+    """Install a chart, `replacing` also over a failed release.
+
+    Raises Refusal `release.name-in-use` where a release of that name is there.
+    """
     found = current(named, options, emit, given)
-    if found.status not in ("", "uninstalled"):
+    if found.status not in ("", "uninstalled", *(("failed",) if replacing else ())):
         raise Refusal(
             "cannot re-use a name that is still in use",
             error_id="release.name-in-use",
@@ -106,6 +126,51 @@ def run_tests(named: Named, options: RunOptions, emit: Emit, given: Session | No
     """Run the release's test hooks."""
     wanted = _options(named, options)
     return test.test(wanted, emit, _on(given, wanted))
+
+
+def rehearse(
+    named: Named, options: RunOptions, emit: Emit, *, offline: bool = False, given: Session | None = None
+) -> Revision:
+    """The revision that an install or upgrade would store; nothing is written, `offline` asks no cluster either.
+
+    Raises HelmflowError where the run would be refused.
+    """
+    wanted = _options(named, options, always_upgrade=True)
+    with session_for(wanted, emit, _on(given, wanted)) as session:
+        desired = prepare.load(session, "diff")
+        preparation = prepare.prepare(session, prepare.choose(session, desired), "diff")
+        if offline:
+            return _offline(session, preparation)
+        (release,) = planning.make_plan(session, preparation, command="diff").releases
+    if release.action.error is not None:
+        why = release.action.error
+        raise Refusal(why.message, error_id=why.error_id, hint=why.hint)
+    assert release.revision is not None  # `always_upgrade` makes one
+    fresh = release.previous is None or release.previous.status is ReleaseStatus.UNINSTALLED
+    return _rehearsed(session, release.revision, fresh=fresh)
+
+
+def _offline(session: Session, preparation: Preparation) -> Revision:
+    """The first revision, from what is known without a cluster."""
+    (prepared,) = preparation.prepared.values()
+    named = prepared.release.id
+    owner = ReleaseId(named.context, named.namespace or "default", named.name)
+    capabilities = rendering.offline_capabilities(session, prepared, "")
+    rendered = rendering.render(session, prepared, owner, capabilities, offline=True)
+    values = prepared.values.values
+    return _rehearsed(session, revisions.new(owner, 1, rendered, values, None), fresh=True)
+
+
+def _rehearsed(session: Session, revision: Revision, *, fresh: bool) -> Revision:
+    """As Helm's own dry run calls it: begun, now, and not ended."""
+    from helmflow.helm.release.record import go_time
+
+    return replace(
+        revision,
+        status=ReleaseStatus.PENDING_INSTALL if fresh else ReleaseStatus.PENDING_UPGRADE,
+        last_deployed=go_time(session.clock.now()),
+        description="Dry run complete",
+    )
 
 
 def past(

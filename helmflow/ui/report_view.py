@@ -116,7 +116,7 @@ def render_tests(report: RunReport) -> str:
 def _tests(release: ReleaseReport) -> Iterator[str]:
     yield f"NAME: {release.id.name}"
     yield f"LAST DEPLOYED: {ansi_time(release.last_deployed)}"
-    yield f"NAMESPACE: {release.id.namespace}"
+    yield f"NAMESPACE: {release.namespace}"
     yield f"STATUS: {release.status}"
     yield f"REVISION: {release.revision}"
     yield f"DESCRIPTION: {sanitize(release.description)}"

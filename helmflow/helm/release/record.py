@@ -130,6 +130,18 @@ def go_time(when: datetime) -> str:
     return f"{utc:%Y-%m-%dT%H:%M:%S}{fraction}Z"
 
 
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def ansi_time(text: str) -> str:
+    """An RFC 3339 text as Helm prints times, Go's time.ANSIC, in the zone that it names; "" stays ""."""
+    when = parse_time(text)
+    if when is None:
+        return text
+    return f"{_DAYS[when.weekday()]} {_MONTHS[when.month - 1]} {when.day:2d} {when:%H:%M:%S} {when.year:04d}"
+
+
 _TIME = pattern(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)")
 
 
