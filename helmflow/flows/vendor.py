@@ -76,6 +76,9 @@ def _signatures(desired: DesiredState, fetcher: ChartFetcher) -> None:
             fetched = fetcher.fetch(
                 release.chart, release.version, release.base_dir, devel=bool(release.options.devel)
             )
+            if fetched.commit:
+                fetcher.git_source(release.chart, fetched)
+                continue
             fetcher.provenance(fetched)
             fetcher.signatures(fetched)
 

@@ -271,6 +271,9 @@ def unpack(blob: Path, folder: Path, *, check: Callable[[str], None] | None = No
                 target.chmod(0o700 if member.mode & 0o100 else 0o600)
 
 
-def object_id(kind: str, raw: bytes) -> str:
-    """git's name for an object: what a commit id promises about its content."""
-    return hashlib.sha1(f"{kind} {len(raw)}\0".encode() + raw, usedforsecurity=False).hexdigest()
+def object_id(kind: str, raw: bytes, *, like: str = "") -> str:
+    """git's name for an object: what a commit id promises about its content; of the kind of the id `like`."""
+    content = f"{kind} {len(raw)}\0".encode() + raw
+    if len(like) == 64:
+        return hashlib.sha256(content).hexdigest()
+    return hashlib.sha1(content, usedforsecurity=False).hexdigest()

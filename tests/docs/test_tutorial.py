@@ -47,7 +47,9 @@ class Walk:
 
     def own(self, text: str) -> str:
         """A text of the page with this walk's port and registry."""
-        return text.replace("8879", str(self.port)).replace("localhost:5000", self.registry or "localhost:5000")
+        return text.replace("8879", str(self.port)).replace(
+            "localhost:5000", self.registry or "localhost:5000"
+        )
 
     def write(self, name: str, text: str) -> None:
         (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -82,7 +84,12 @@ class Walk:
     def serve(self, words: list[str]) -> str:
         """The second terminal: what the server says once it listens."""
         self.server = subprocess.Popen(
-            words, cwd=self.folder, env=self.environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            words,
+            cwd=self.folder,
+            env=self.environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
         for _ in range(400):
             with socket.socket() as probe:
@@ -178,4 +185,6 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         assert target.exists(), name
         if anchor:
             titles = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), re.MULTILINE)
-            assert anchor in {re.sub(r"[^a-z0-9 -]", "", one.lower()).replace(" ", "-") for one in titles}, anchor
+            assert anchor in {re.sub(r"[^a-z0-9 -]", "", one.lower()).replace(" ", "-") for one in titles}, (
+                anchor
+            )

@@ -19,7 +19,7 @@ from helmflow.providers.charts import helm_repositories, references
 from helmflow.providers.charts.cache import ChartCache
 from helmflow.providers.charts.lock import Lock, Resolution
 from helmflow.providers.charts.repository import Index, IndexEntry, RepositoryClient
-from helmflow.providers.git_source import GitSource, Signed
+from helmflow.providers.git_source import GitSource, Signed, Tree
 from helmflow.providers.http import NO_CREDENTIALS, Credentials, HttpSession, shown_url
 from helmflow.providers.mirrors import NO_MIRRORS, Mirrors
 
@@ -48,6 +48,15 @@ class FetchedChart:
     provenance: bytes = b""
     commit: str = ""
     signed: Signed | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GitOrigin:
+    """What proves where a chart of a git repository is from: the ref as it was asked for, its objects and all files."""
+
+    ref: str
+    folder: Path
+    signed: Signed
 
 
 class ChartFetcher:
@@ -125,6 +134,19 @@ class ChartFetcher:
             return self._client.beside(fetched.url, ".prov", self._used.get(fetched.url, NO_CREDENTIALS))
         beside = fetched.path.with_name(fetched.path.name + ".prov")
         return beside.read_bytes() if fetched.path.is_file() and beside.is_file() else b""
+
+    def git_source(self, name: str, fetched: FetchedChart) -> GitOrigin:
+        """What git has about a chart that this fetcher fetched from there: its tag too where a lock named the commit."""
+        found = references.parse(name)
+        assert isinstance(found, references.GitChart)
+        tree: Tree | None
+        try:
+            tree = self._tree(found, found.ref)
+        except ChartError:  # a ref that is gone; the commit's own signature counts
+            tree = None
+        if tree is None or tree.commit != fetched.commit:
+            tree = self._tree(found, fetched.commit)
+        return GitOrigin(ref=found.ref, folder=tree.folder, signed=tree.signed)
 
     def signatures(self, fetched: FetchedChart) -> tuple[tuple[bytes, dict[str, str]], ...]:
         """What cosign signed about a chart that this fetcher fetched from a registry; nothing for other charts."""
@@ -270,10 +292,7 @@ class ChartFetcher:
                 )
             return fetched
         ref = pin.commit if pin is not None and pin.commit else found.ref
-        try:
-            tree = self._git.tree(found.repository, ref, fresh=found.fresh)
-        except ConfigError as failure:
-            raise ChartError(failure.message, error_id=failure.error_id, hint=failure.hint) from failure
+        tree = self._tree(found, ref)
         path = (tree.folder / found.path).resolve()
         if not path.is_relative_to(tree.folder.resolve()):
             raise ChartError(f"{found.path} leads out of the repository", error_id="remote.traversal")
@@ -291,6 +310,12 @@ class ChartFetcher:
             commit=tree.commit,
             signed=tree.signed,
         )
+
+    def _tree(self, found: references.GitChart, ref: str) -> Tree:
+        try:
+            return self._git.tree(found.repository, ref, fresh=found.fresh)
+        except ConfigError as failure:
+            raise ChartError(failure.message, error_id=failure.error_id, hint=failure.hint) from failure
 
     def _indexed(
         self, url: str, name: str, version: str, credentials: Credentials, *, devel: bool = False

@@ -1,7 +1,8 @@
-"""OpenPGP through Sequoia: keyrings as gpg exports them, clear-signed texts written and checked. Its only importer."""
+"""OpenPGP through Sequoia: keyrings as gpg exports them, clear-signed texts and detached signatures. Its only importer."""
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -139,6 +140,26 @@ class Keyring:
         import pysequoia
 
         packets = _signatures(match["signature"])
+        owner = self._owner_of(packets)
+        canonical = pysequoia.armor(b"".join(map(_canonical, packets)), pysequoia.ArmorKind.Signature)
+        with _refusing(owner):
+            found = pysequoia.verify(match["text"] + canonical.encode(), lambda _: [owner.cert])
+        assert found.bytes is not None
+        return Signed(text=found.bytes, signed_by=owner.names, fingerprint=owner.fingerprint)
+
+    def check_detached(self, text: bytes, signature: bytes) -> Signed:
+        """The same for a signature that stands beside its text, as git's do. Raises ChartError `provenance.*`."""
+        import pysequoia
+
+        packets = _signatures(signature[: limits.MAX_PROVENANCE_BYTES])
+        owner = self._owner_of(packets)
+        with _refusing(owner):
+            detached = pysequoia.Sig.from_bytes(b"".join(map(_canonical, packets)))
+            pysequoia.verify(text, lambda _: [owner.cert], signature=detached)
+        return Signed(text=text, signed_by=owner.names, fingerprint=owner.fingerprint)
+
+    def _owner_of(self, packets: list[Packet]) -> Key:
+        """Whose signature it is. Raises ChartError where that is nobody of this ring, or not valid any more."""
         owner = next((key for packet in packets if (key := self._owner(_issuer(packet)))), None)
         if owner is None:
             raise ChartError(
@@ -148,17 +169,19 @@ class Keyring:
                 f"which is not in {self.path}, or cannot be used there",
             )
         _require_valid(owner, {_issuer(packet) for packet in packets})
-        canonical = pysequoia.armor(b"".join(map(_canonical, packets)), pysequoia.ArmorKind.Signature)
-        try:
-            found = pysequoia.verify(match["text"] + canonical.encode(), lambda _: [owner.cert])
-        except (RuntimeError, ValueError, OSError) as cause:
-            raise ChartError(
-                "openpgp: invalid signature",
-                error_id="provenance.bad-signature",
-                hint=f"the text or its signature was changed after {owner.names[0]} signed it, or an algorithm is too weak",
-            ) from cause
-        assert found.bytes is not None
-        return Signed(text=found.bytes, signed_by=owner.names, fingerprint=owner.fingerprint)
+        return owner
+
+
+@contextlib.contextmanager
+def _refusing(owner: Key) -> Iterator[None]:
+    try:
+        yield
+    except (RuntimeError, ValueError, OSError) as cause:
+        raise ChartError(
+            "openpgp: invalid signature",
+            error_id="provenance.bad-signature",
+            hint=f"the text or its signature was changed after {owner.names[0]} signed it, or an algorithm is too weak",
+        ) from cause
 
 
 def sign(text: bytes, key: Key, passphrase: Passphrase) -> bytes:
@@ -274,7 +297,7 @@ def _signatures(armored: bytes) -> list[Packet]:
         packets = [packet for packet in PacketPile.from_bytes(armored) if packet.tag == Tag.Signature]
     except (RuntimeError, ValueError, OSError) as cause:
         raise ChartError(
-            f"the signature of the provenance file cannot be read: {_first_line(cause)}",
+            f"the signature cannot be read: {_first_line(cause)}",
             error_id="provenance.malformed",
         ) from cause
     if not packets:

@@ -55,7 +55,7 @@ def parse(chart: str) -> GitChart | ArchiveUrl:
         return _archive(chart, url)
     kind = f"{url.getter}::{url.scheme}" if url.getter != "normal" else url.scheme
     raise ChartError(
-        f"chart {_shown(chart)}: sources of the kind {kind!r} are not supported",
+        f"chart {shown(chart)}: sources of the kind {kind!r} are not supported",
         error_id="chart.unsupported-source",
         hint="use a path, repository/chart, oci://, git::https:// or an https:// archive",
     )
@@ -65,7 +65,7 @@ def _git(chart: str, url: remote_urls.RemoteUrl) -> GitChart:
     parameters = url.parameters
     if parameters.get("sshkey"):
         raise ChartError(
-            f"chart {_shown(chart)}: keys in references are not read",
+            f"chart {shown(chart)}: keys in references are not read",
             error_id="chart.unsupported-source",
             hint="give the key to ssh-agent, or name it in ~/.ssh/config",
         )
@@ -88,7 +88,7 @@ def _archive(chart: str, url: remote_urls.RemoteUrl) -> ArchiveUrl:
     parts = urlsplit(chart.split("::", 1)[-1])
     if "//" in parts.path:
         raise ChartError(
-            f"chart {_shown(chart)}: folders inside of archives are not supported",
+            f"chart {shown(chart)}: folders inside of archives are not supported",
             error_id="chart.unsupported-source",
             hint="name a packed chart, or the repository with git::",
         )
@@ -98,7 +98,7 @@ def _archive(chart: str, url: remote_urls.RemoteUrl) -> ArchiveUrl:
         algorithm in _CHECKSUMS and re.fullmatch(rf"[0-9a-f]{{{_CHECKSUMS[algorithm]}}}", checksum.lower())
     ):
         raise ChartError(
-            f"chart {_shown(chart)}: this checksum cannot be checked",
+            f"chart {shown(chart)}: this checksum cannot be checked",
             error_id="chart.bad-checksum",
             hint="write checksum=sha256:HEX or checksum=sha512:HEX",
         )
@@ -111,6 +111,6 @@ def _archive(chart: str, url: remote_urls.RemoteUrl) -> ArchiveUrl:
     return ArchiveUrl(url=address, algorithm=algorithm, checksum=checksum.lower(), user=url.user)
 
 
-def _shown(chart: str) -> str:
+def shown(chart: str) -> str:
     """A reference without user and query, which may hold secrets."""
     return repr(re.sub(r"://[^/@]*@", "://", chart.split("?", 1)[0]))

@@ -9,8 +9,8 @@ from urllib.parse import unquote, urlsplit
 
 from helmflow.core.errors import ChartError
 from helmflow.helm.chart import load
-from helmflow.providers.charts import cosign, trust
-from helmflow.providers.charts.fetch import FetchedChart
+from helmflow.providers.charts import cosign, references, trust
+from helmflow.providers.charts.fetch import FetchedChart, GitOrigin
 from helmflow.providers.charts.openpgp import Keyring
 
 
@@ -23,6 +23,9 @@ class Source(Protocol):
     def signatures(self, fetched: FetchedChart) -> tuple[cosign.Layer, ...]:
         """What cosign keeps in the chart's registry."""
 
+    def git_source(self, name: str, fetched: FetchedChart) -> GitOrigin:
+        """The signed objects and the whole tree of a chart that is a folder of a git repository."""
+
 
 def chosen_keyring(name: str, base_dir: Path) -> Path:
     """The file that `keyring` names, relative to the state file; Helm's default where it names none."""
@@ -33,6 +36,15 @@ def require_signed(
     source: Source, fetched: FetchedChart, name: str, *, keyring: str = "", cosign_key: str = ""
 ) -> None:
     """Return only if everything that was asked for holds. Raises ChartError: what cannot be checked is refused."""
+    if fetched.commit and keyring and not cosign_key:
+        from helmflow.providers import git_signature
+
+        origin = source.git_source(name, fetched)
+        git_signature.verify(
+            origin.signed, commit=fetched.commit, ref=origin.ref, folder=origin.folder,
+            keyring=Keyring.load(Path(keyring)), name=references.shown(name),
+        )  # fmt: skip
+        return
     if fetched.path.is_dir():
         raise ChartError(
             f"{name} has to be signed, but unpacked charts cannot be verified",
