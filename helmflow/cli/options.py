@@ -328,7 +328,9 @@ def run_options(given: SimpleNamespace) -> flow.RunOptions:
             unread_values=get("strict_values") or "warn",
             legacy_hooks=bool(get("legacy_hooks")),
             is_upgrade=bool(get("is_upgrade")),
-            args=" ".join(filter(None, (get("args"), get("sync_args"), get("diff_args")))),
+            args=" ".join(filter(None, (get("args"), get("sync_args")))),
+            diff_args=get("diff_args") or "",
+            template_args=get("template_args") or "",
             kustomize_binary=get("kustomize_binary") or "",
         ),
         wait=flow.WaitOptions(

@@ -38,7 +38,7 @@ def values(
         desired = prepare.load(session, "explain")
         wanted = _release(desired, release)
         chart = _chart(session, desired, wanted)
-        command = prepare.command_values(session)
+        command = prepare.command_values(session, wanted)
         return state_explain.explain(desired, wanted, path=path, command=command, defaults=chart.values)
 
 
@@ -53,7 +53,7 @@ def chart(
         desired = prepare.load(session, "explain")
         release = _release(desired, name)
         found = _chart(session, desired, release)
-        command = prepare.command_values(session)
+        command = prepare.command_values(session, release)
         said = state_explain.explain(desired, release, command=command, defaults=found.values)
         origins = {one.name: str(one.origin) for one in said}
         from helmflow.state.values import layer

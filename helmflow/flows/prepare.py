@@ -20,9 +20,9 @@ from helmflow.flows.session import Session
 from helmflow.providers.state_ports import state_ports
 from helmflow.providers.values.remote import RemoteFiles
 from helmflow.state import selection
-from helmflow.state.context import Trust
+from helmflow.state.context import HelmFlags, Trust
 from helmflow.state.load import LoadRequest, load_desired
-from helmflow.state.model import DesiredState, Presence, Release
+from helmflow.state.model import DesiredState, Presence, Release, ReleaseOptions
 
 if TYPE_CHECKING:
     from helmflow.flows.transforming import Transforming
@@ -80,9 +80,10 @@ class _ChartNode(NamedTuple):
     devel: bool
     keyring: str = ""
     cosign_key: str = ""
+    complete: bool = True  # False: what is missing in charts/ stays missing (skipDeps)
 
 
-def request(session: Session, *, need_releases: bool = True) -> LoadRequest:
+def request(session: Session, command: str = "", *, need_releases: bool = True) -> LoadRequest:
     """What the options say about which files to load, and how."""
     state = session.options.state
     return LoadRequest(
@@ -100,7 +101,8 @@ def request(session: Session, *, need_releases: bool = True) -> LoadRequest:
         cwd=state.cwd or Path.cwd(),
         env=dict(session.environ),
         stdin=_standard_input(state),
-        args=tuple(session.options.render.args.split()),
+        args=_helm_flags(session),
+        command=command,
         trust=Trust.UNTRUSTED if state.untrusted else Trust.FULL,
         locked=session.options.render.use_lock and not session.options.render.locked,
         ports=state_ports(
@@ -112,7 +114,7 @@ def request(session: Session, *, need_releases: bool = True) -> LoadRequest:
 
 def load(session: Session, command: str, *, need_releases: bool = True) -> DesiredState:
     """Every release of the files for the chosen environment; their global `prepare` hooks have run."""
-    wanted = request(session, need_releases=need_releases)
+    wanted = request(session, command, need_releases=need_releases)
     desired = load_desired(wanted, session.emit)
     if session.options.state.changed_since:
         from helmflow.flows import changed
@@ -122,18 +124,26 @@ def load(session: Session, command: str, *, need_releases: bool = True) -> Desir
     return desired
 
 
-def command_values(session: Session) -> CommandValues:
-    """The values of the command line, which come on top of every release's own."""
+def _helm_flags(session: Session) -> HelmFlags:
+    given = session.options.render
+    return HelmFlags(
+        tuple(given.args.split()), tuple(given.diff_args.split()), tuple(given.template_args.split())
+    )
+
+
+def command_values(session: Session, release: Release | None = None) -> CommandValues:
+    """What comes on top of a release's own values: those of its flags for helm, then those of the command line."""
     from helmflow.state.values import CommandValues
 
     given = session.options.render
+    own = release.options if release is not None else ReleaseOptions()
     return CommandValues(
-        values_files=given.values_files,
-        sets=given.sets,
-        set_strings=given.set_strings,
-        set_jsons=given.set_jsons,
-        set_files=given.set_files,
-        set_literals=given.set_literals,
+        values_files=(*own.values_files, *given.values_files),
+        sets=(*own.sets, *given.sets),
+        set_strings=(*own.set_strings, *given.set_strings),
+        set_jsons=(*own.set_jsons, *given.set_jsons),
+        set_files=(*own.set_files, *given.set_files),
+        set_literals=(*own.set_literals, *given.set_literals),
     )
 
 
@@ -171,7 +181,8 @@ def prepare(session: Session, chosen: Chosen, command: str) -> Preparation:
         return Preparation(chosen=chosen)
     for release in wanted:
         local_hooks.fire(session, chosen.desired, release, "prepare", command, None, session.emit)
-    charts = fetcher(session, chosen.desired)
+    as_cached = all(release.options.skip_refresh or release.options.skip_deps for release in wanted)
+    charts = fetcher(session, chosen.desired, refresh=not as_cached)
     worker = _Worker(session, chosen.desired, charts)
     needs: dict[object, list[object]] = {}
     for release in wanted:
@@ -265,7 +276,8 @@ class _Worker:
                 self._fetcher, fetched, node.chart, keyring=node.keyring, cosign_key=node.cosign_key
             )
         chart = load_chart_or_folder(fetched.path, self._kustomize)
-        chart = dependencies.complete(chart, fetched.path, self._fetcher)
+        if node.complete and not self._session.options.render.skip_deps:
+            chart = dependencies.complete(chart, fetched.path, self._fetcher)
         emit(
             ChartFetched(
                 chart=node.chart,
@@ -302,7 +314,7 @@ class _Worker:
     def _prepare(self, release: Release) -> Prepared:
         from helmflow.state.values import layer
 
-        values = layer(self._desired, release, command_values(self._session))
+        values = layer(self._desired, release, command_values(self._session, release))
         chart = self.charts[_chart_node(release)]
         for extra in release.patches.dependencies:
             chart = _with_dependency(chart, self.charts[_extra_node(release, extra)], extra.get("alias", ""))
@@ -329,11 +341,17 @@ def _chart_node(release: Release) -> _ChartNode:
         keyring = str(chosen_keyring(options.keyring or of_repository, release.base_dir))
     cosign_key = str(release.base_dir / options.cosign_key) if options.cosign_key else ""
     return _ChartNode(
-        release.chart, release.version, str(release.base_dir), bool(options.devel), keyring, cosign_key
+        release.chart,
+        release.version,
+        str(release.base_dir),
+        bool(options.devel),
+        keyring,
+        cosign_key,
+        complete=not options.skip_deps,
     )
 
 
-def fetcher(session: Session, desired: DesiredState) -> ChartFetcher:
+def fetcher(session: Session, desired: DesiredState, *, refresh: bool = True) -> ChartFetcher:
     """Where the charts of these files come from: vendored ones first, then the cache, then the network."""
     from helmflow.providers import mirrors
     from helmflow.providers.charts import lock
@@ -349,7 +367,7 @@ def fetcher(session: Session, desired: DesiredState) -> ChartFetcher:
         desired.repositories,
         cache=chart_cache(session),
         offline=given.offline,
-        refresh=not (given.skip_refresh or given.skip_deps),
+        refresh=refresh and not (given.skip_refresh or given.skip_deps),
         mirrors=mirrors.configured(written, session.environ),
         lock=lock.read(root_folder(session) / lock.NAME) if given.use_lock else None,
         strict_lock=not given.locked,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from helmflow.helm.render.postrender import PostRenderer
     from helmflow.kube.client import KubeClient
     from helmflow.plan.patches import Patching
-    from helmflow.state.model import Release
+    from helmflow.state.model import Release, ReleaseOptions
 
 _AT: Final = re.compile(r"at '(/[^']*)'")
 MAX_NAME: Final = 53  # Helm's bound: 63 for a label, less what charts append
@@ -58,10 +58,11 @@ def offline_capabilities(session: Session, prepared: Prepared, kube_version: str
 
     given = session.options.render
     found = Capabilities()
-    version = given.kube_version or prepared.release.kube_version or kube_version
+    own = prepared.release.options
+    version = given.kube_version or own.template_kube_version or prepared.release.kube_version or kube_version
     if version:
         found = found.with_kube_version(version)
-    extra = (*prepared.release.api_versions, *given.api_versions)
+    extra = (*prepared.release.api_versions, *own.template_api_versions, *given.api_versions)
     return found.with_api_versions(extra) if extra else found
 
 
@@ -91,15 +92,15 @@ def render(
                 release_name=owner.name,
                 namespace=owner.namespace,
                 revision=number,
-                is_upgrade=upgrade,
+                is_upgrade=upgrade or (offline and bool(own.template_is_upgrade)),
                 capabilities=capabilities,
                 lookup=lookup,
                 skip_schema_validation=given.skip_schema_validation or bool(own.skip_schema_validation),
                 enable_dns=given.enable_dns or bool(own.enable_dns),
                 subchart_notes=given.subchart_notes,
-                include_crds=offline and bool(given.include_crds) and not own.skip_crds,
-                skip_tests=offline and given.skip_tests,
-                no_hooks=offline and given.no_hooks,
+                include_crds=offline and _with_crds(session, own),
+                skip_tests=offline and (given.skip_tests or bool(own.template_skip_tests)),
+                no_hooks=offline and (given.no_hooks or bool(own.template_no_hooks)),
                 lint=lint,
                 unread_values=given.unread_values,
                 legacy_hooks=given.legacy_hooks,
@@ -120,6 +121,11 @@ def render(
         )
     )
     return rendered
+
+
+def _with_crds(session: Session, own: ReleaseOptions) -> bool:
+    asked = session.options.render.include_crds
+    return bool(own.template_include_crds if asked is None else asked) and not own.skip_crds
 
 
 def _written_at(prepared: Prepared, error: HelmflowError) -> Span | None:

@@ -90,7 +90,7 @@ def settle(own: ReleaseOptions, over: Overrides) -> Settings:
         create_namespace=_first(own.create_namespace, default=True),
         skip_crds=over.skip_crds or bool(own.skip_crds) or own.crds == "skip",
         upgrade_crds=own.crds == "upgrade",
-        no_hooks=over.no_hooks,
+        no_hooks=over.no_hooks or bool(own.no_hooks),
         take_ownership=over.take_ownership or bool(own.take_ownership),
         reuse_values=bool(own.reuse_values),
         keep_history=over.keep_history,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -42,16 +42,55 @@ FLAGS: Final[dict[str, tuple[str, str]]] = {
     "--suppress-diff": ("suppress_diff", _TRUE),
 }
 # What helmflow always does: nothing is lost by not saying more about them.
-_ALWAYS: Final = frozenset(
+_ALWAYS: Final = frozenset({"--install", "--debug"})
+# Values that a flag of helm adds to the release's own: flag -> field of ReleaseOptions.
+_VALUES: Final[dict[str, tuple[str, str]]] = {
+    "--values": ("values_files", _LIST),
+    "-f": ("values_files", _LIST),
+    "--set": ("sets", _LIST),
+    "--set-string": ("set_strings", _LIST),
+    "--set-json": ("set_jsons", _LIST),
+    "--set-file": ("set_files", _LIST),
+    "--set-literal": ("set_literals", _LIST),
+}
+_SYNC: Final = {**FLAGS, **_VALUES, "--no-hooks": ("no_hooks", _TRUE)}
+# What a diff shows, by the flags of helm diff.
+_SHOWN: Final[dict[str, tuple[str, str]]] = {
+    "--context": ("diff_context", _NUMBER),
+    "-C": ("diff_context", _NUMBER),
+    "--suppress": ("diff_suppress", _LIST),
+    "--suppress-secrets": ("diff_suppress_secrets", _TRUE),
+    "--no-hooks": ("diff_no_hooks", _TRUE),
+    "--include-tests": ("diff_include_tests", _TRUE),
+    "--strip-trailing-cr": ("diff_strip_trailing_cr", _TRUE),
+    "--suppress-output-line-regex": ("suppress_output_line_regex", _LIST),
+    "--suppress-diff": ("suppress_diff", _TRUE),
+}
+_SHOWN_ALWAYS: Final = frozenset(
     {
-        "--install",
-        "--debug",
-        "--three-way-merge",
-        "--allow-unreleased",
-        "--detailed-exitcode",
-        "--suppress-secrets",
+        *(
+            "--three-way-merge",
+            "--allow-unreleased",
+            "--detailed-exitcode",
+            "--dry-run",
+            "--normalize-manifests",
+        ),
+        *("--disable-validation", "--disable-openapi-validation", "--color", "--no-color", "--output"),
     }
 )
+# How charts are rendered without a cluster, by the flags of helm template.
+_OFFLINE: Final[dict[str, tuple[str, str]]] = {
+    "--kube-version": ("template_kube_version", _TEXT),
+    "--api-versions": ("template_api_versions", _LIST),
+    "-a": ("template_api_versions", _LIST),
+    "--include-crds": ("template_include_crds", _TRUE),
+    "--skip-tests": ("template_skip_tests", _TRUE),
+    "--no-hooks": ("template_no_hooks", _TRUE),
+    "--show-only": ("template_show_only", _LIST),
+    "-s": ("template_show_only", _LIST),
+    "--is-upgrade": ("template_is_upgrade", _TRUE),
+}
+_OFFLINE_ALWAYS: Final = frozenset({"--disable-openapi-validation"})
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(h|m|s|ms)")
 _UNITS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
@@ -64,7 +103,26 @@ class Arguments:
     unknown: list[str] = field(default_factory=list)
 
 
-def parse(written: Sequence[str]) -> Arguments:
+def sync(written: Sequence[str]) -> Arguments:
+    """Flags of helm upgrade."""
+    return _parse(written, _SYNC, _ALWAYS | _SHOWN_ALWAYS)
+
+
+def diff(written: Sequence[str], *, decides: bool) -> Arguments:
+    """Flags of helm diff. Those that decide what is compared count only where nothing but a diff is made."""
+    found = _parse(written, {**FLAGS, **_VALUES, **_SHOWN}, _ALWAYS | _SHOWN_ALWAYS)
+    if not decides:
+        shown = {field_ for field_, _ in _SHOWN.values()}
+        found.options = {name: value for name, value in found.options.items() if name in shown}
+    return found
+
+
+def template(written: Sequence[str]) -> Arguments:
+    """Flags of helm template."""
+    return _parse(written, {**FLAGS, **_VALUES, **_OFFLINE}, _ALWAYS | _OFFLINE_ALWAYS)
+
+
+def _parse(written: Sequence[str], flags: Mapping[str, tuple[str, str]], silent: frozenset[str]) -> Arguments:
     """Entries may hold several words; a value follows behind `=` or as the next word; later flags win."""
     found = Arguments()
     words = [word for entry in written for word in str(entry).split()]
@@ -76,12 +134,12 @@ def parse(written: Sequence[str]) -> Arguments:
             continue  # Helmfile drops words that belong to no flag
         name, equals, value = word.partition("=")
         follows = position < len(words) and not words[position].startswith("-")
-        if name not in FLAGS:
+        if name not in flags:
             position += int(not equals and follows)
-            if name not in _ALWAYS:
+            if name not in silent:
                 found.unknown.append(name)
             continue
-        field_, kind = FLAGS[name]
+        field_, kind = flags[name]
         if kind not in (_TRUE, _FALSE) and not equals:
             if not follows:
                 found.unknown.append(name)

@@ -26,12 +26,21 @@ class Trust(StrEnum):
     UNTRUSTED = "untrusted"
 
 
+@dataclass(frozen=True, slots=True)
+class HelmFlags:
+    """Flags for helm from the command line: of its upgrade, diff and template."""
+
+    sync: tuple[str, ...] = ()
+    diff: tuple[str, ...] = ()
+    template: tuple[str, ...] = ()
+
+
 @dataclass(slots=True)
 class Context:
     """Shared by everything that reads files during one load and, later, a release's values.
 
     `insecure_off` is HELMFILE_DISABLE_INSECURE_FEATURES: exec, readFile and friends and remote sources fail;
-    `args` are flags for helm from the command line. `functions_skipped` is HELMFILE_SKIP_INSECURE_TEMPLATE_FUNCTIONS: such functions give nothing.
+    `args` are flags for helm from the command line; `command` is what is run. `functions_skipped` is HELMFILE_SKIP_INSECURE_TEMPLATE_FUNCTIONS: such functions give nothing.
     """
 
     env: Mapping[str, str]
@@ -39,7 +48,8 @@ class Context:
     ports: Ports
     emit: Emit
     trust: Trust = Trust.FULL
-    args: tuple[str, ...] = ()
+    args: HelmFlags = field(default_factory=HelmFlags)
+    command: str = ""
     secrets: SecretTexts = field(default_factory=SecretTexts)
     warnings: list[Mistake] = field(default_factory=list)
     texts: dict[Path, str] = field(default_factory=dict)

@@ -13,7 +13,7 @@ from helmflow.core.errors import ConfigError
 from helmflow.core.events import Emit
 from helmflow.core.source import Span
 from helmflow.state import discovery, environments, files, parts, selectors, state_values
-from helmflow.state.context import Context, Trust
+from helmflow.state.context import Context, HelmFlags, Trust
 from helmflow.state.environments import Env
 from helmflow.state.model import DesiredState, Release, Repository, StateFileView
 from helmflow.state.parts import Loaded, Reading, UndefinedEnvironment
@@ -46,7 +46,8 @@ class LoadRequest:
     cwd: Path = field(default_factory=Path.cwd)
     env: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     stdin: str | None = None
-    args: tuple[str, ...] = ()
+    args: HelmFlags = field(default_factory=HelmFlags)
+    command: str = ""
     trust: Trust = Trust.FULL
     ports: Ports = field(default_factory=Ports)
 
@@ -104,6 +105,7 @@ def new_context(request: LoadRequest, emit: Emit) -> Context:
         emit=emit,
         trust=request.trust,
         args=request.args,
+        command=request.command,
     )
     context.insecure_off = context.variable("HELMFILE_DISABLE_INSECURE_FEATURES") == "true"
     context.functions_skipped = context.variable("HELMFILE_SKIP_INSECURE_TEMPLATE_FUNCTIONS") == "true"

@@ -150,6 +150,29 @@ class ReleaseOptions:
     diff_args: tuple[str, ...] = ()
     sync_args: tuple[str, ...] = ()
     template_args: tuple[str, ...] = ()
+    # Only flags for helm say these (state.arguments): values on top of the release's own, ...
+    no_hooks: bool | None = None
+    values_files: tuple[str, ...] = ()
+    sets: tuple[str, ...] = ()
+    set_strings: tuple[str, ...] = ()
+    set_jsons: tuple[str, ...] = ()
+    set_files: tuple[str, ...] = ()
+    set_literals: tuple[str, ...] = ()
+    # ... what a diff shows, ...
+    diff_context: int | None = None
+    diff_suppress: tuple[str, ...] = ()
+    diff_suppress_secrets: bool | None = None
+    diff_no_hooks: bool | None = None
+    diff_include_tests: bool | None = None
+    diff_strip_trailing_cr: bool | None = None
+    # ... and how it is rendered without a cluster.
+    template_kube_version: str | None = None
+    template_api_versions: tuple[str, ...] = ()
+    template_include_crds: bool | None = None
+    template_skip_tests: bool | None = None
+    template_no_hooks: bool | None = None
+    template_show_only: tuple[str, ...] = ()
+    template_is_upgrade: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -67,6 +67,7 @@ LISTS: Final[Mapping[str, str]] = {
     "syncArgs": "sync_args",
     "templateArgs": "template_args",
 }
+OFFLINE: Final = ("template", "lint")  # commands that render without a cluster
 _OR: Final = ("insecureSkipTLSVerify", "plainHttp")
 _ARGUMENTS: Final = ("args", "syncArgs", "diffArgs", "templateArgs")
 
@@ -88,10 +89,9 @@ def effective(context: Context, release: Mapping[str, Any], defaults: Mapping[st
         if defaults.get(key):
             merged[key] = True
     found = own(merged)
-    written = [*context.args, *found.args, *found.sync_args, *found.diff_args, *found.template_args]
-    if not written:
+    given = _given(context, found)
+    if given is None:
         return found
-    given = arguments.parse(written)
     for flag in given.unknown:
         place = next((key for key in _ARGUMENTS if any(flag in entry for entry in merged.get(key) or ())), "")
         span = span_of(release if place in release else defaults, place) if place else None
@@ -100,3 +100,34 @@ def effective(context: Context, release: Mapping[str, Any], defaults: Mapping[st
             "say it with a key of helmDefaults or the release where there is one",
         )  # fmt: skip
     return replace(found, **given.options)
+
+
+def _given(context: Context, own: ReleaseOptions) -> arguments.Arguments | None:
+    """What the flags for helm say in this command; None where there are none.
+
+    A sync takes `args` and `syncArgs`, and shows its plan by `diffArgs`; `diff` alone lets those decide what is
+    compared; `template` takes `args` and `templateArgs`.
+    """
+    command, flags = context.command, context.args
+    of_sync = [*own.args, *own.sync_args, *flags.sync]
+    of_diff = [*own.diff_args, *flags.diff]
+    of_template = [*own.template_args, *flags.template]
+    if not (of_sync or of_diff or of_template):
+        return None
+    # Every list is read in every command, so that a flag without effect is always said.
+    synced, templated = arguments.sync(of_sync), arguments.template(of_template)
+    compared = arguments.diff(of_diff, decides=command == "diff")
+    if command in OFFLINE:
+        options = _joined(arguments.sync([*own.args, *flags.sync]).options, templated.options)
+    else:
+        options = _joined(synced.options, compared.options)
+    unknown = dict.fromkeys([*synced.unknown, *compared.unknown, *templated.unknown])
+    return arguments.Arguments(options, list(unknown))
+
+
+def _joined(first: Mapping[str, Any], then: Mapping[str, Any]) -> dict[str, Any]:
+    """The later of two wins; what may be said several times is said by both."""
+    lists = {
+        name: (*first[name], *value) for name, value in then.items() if isinstance(first.get(name), tuple)
+    }
+    return {**first, **then, **lists}

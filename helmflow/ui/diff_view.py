@@ -35,7 +35,9 @@ _STYLES = {
 
 
 def release(plan: ReleasePlan, theme: Theme, *, context: int) -> Iterator[str]:
-    """Every shown change of one release. `context` -1 shows whole objects."""
+    """Every shown change of one release. `context` -1 shows whole objects, unless the release says how many lines."""
+    own = plan.release.options.diff_context
+    context = own if context < 0 and own is not None else context
     for change in plan.changes:
         if change.shows:
             yield theme.paint(header(change, plan), _STYLES[change.kind])

@@ -32,16 +32,33 @@ def choose(plan: Plan, wish: Wish) -> tuple[Plan, int]:
     """The plan with the changes that are to be shown, and how many objects were left out. For showing, never for running."""
     _check(wish)
     releases = tuple(_release(release, wish) for release in plan.releases)
-    return replace(plan, releases=releases), _shown(plan.releases) - _shown(releases)
+    compared = [release for release in plan.releases if not _not_compared(release, wish)]
+    return replace(plan, releases=releases), _shown(compared) - _shown(releases)
 
 
 def _release(release: ReleasePlan, wish: Wish) -> ReleasePlan:
-    lines = (*wish.lines, *(release.release.options.suppress_output_line_regex or ()))
-    quiet = not wish.diffs or release.release.options.suppress_diff
-    if quiet or (not wish.installs and release.action.kind is ActionKind.INSTALL):
+    own = release.release.options
+    lines = (*wish.lines, *(own.suppress_output_line_regex or ()))
+    if not wish.diffs or own.suppress_diff:
         return replace(release, changes=())
+    if _not_compared(release, wish):
+        action = replace(release.action, reason=f"{release.action.reason}; shown without a diff")
+        return replace(release, action=action, changes=())
+    wish = replace(
+        wish,
+        kinds=(*wish.kinds, *own.diff_suppress),
+        secrets=wish.secrets or bool(own.diff_suppress_secrets),
+        tests=wish.tests or bool(own.diff_include_tests),
+        hooks=wish.hooks and not own.diff_no_hooks,
+        carriage_returns=wish.carriage_returns and not own.diff_strip_trailing_cr,
+    )
     kept = [_without_lines(change, lines, wish) for change in release.changes if _wanted(change, wish)]
     return replace(release, changes=tuple(change for change in kept if change is not None))
+
+
+def _not_compared(release: ReleasePlan, wish: Wish) -> bool:
+    """--skip-diff-on-install: a release that is not there yet counts as changed, and nothing of it is shown."""
+    return not wish.installs and release.action.kind is ActionKind.INSTALL
 
 
 def _wanted(change: Change, wish: Wish) -> bool:

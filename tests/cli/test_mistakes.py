@@ -204,7 +204,9 @@ MISTAKES: dict[str, Mistake] = {
         web__charts__db__Chart_dot_yaml="apiVersion: v2\nname: db\nversion: 1.0.0\ntype: databse\n",
     ),
     "wrong-flag": with_chart(
-        release("    wait: 'yes please'\n    atomic: 1\n    verify: 'true'\n    historyMax: many\n    timeout: .inf\n"),
+        release(
+            "    wait: 'yes please'\n    atomic: 1\n    verify: 'true'\n    historyMax: many\n    timeout: .inf\n"
+        ),
         "list",
     ),
     "bad-set": with_chart(release("    set: [{name: 'a[b]', value: c}]\n")),

@@ -36,7 +36,7 @@ CASES: dict[str, Case] = {
         "commonlabels: {}\nhelmDefaults:\n  wiat: true\n  timeout: 5m\nreleases:\n- name: a\n  chart: [x]\n",
         "state.unknown-key helmfile.yaml:1:1: unknown key 'commonlabels' [did you mean 'commonLabels'?]",
         "state.unknown-key helmfile.yaml:3:3: unknown key 'wiat' in helmDefaults [did you mean 'wait'?]",
-        "state.wrong-type helmfile.yaml:4:12: helmDefaults.timeout must be a whole number, not '5m' []",
+        "state.wrong-type helmfile.yaml:4:12: helmDefaults.timeout must be a whole number, not '5m' [write a whole number, such as 5]",
         "state.wrong-type helmfile.yaml:7:10: releases[0].chart must be a text, not a list [write one value behind the colon]",
     ),
     "removed-key": _one(

@@ -126,7 +126,8 @@ def check_present(chart: Chart) -> None:
         raise ChartError(
             f"found in Chart.yaml, but missing in charts/ directory: {', '.join(absent)}",
             error_id="chart.dependencies-missing",
-            hint="put them into charts/, or name the repository of each in Chart.yaml: it is then fetched",
+            hint="put them into charts/, or name the repository of each in Chart.yaml: it is then fetched"
+            " (unless skipDeps or --skip-deps is given)",
         )
 
 
