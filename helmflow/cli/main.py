@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from helmflow.cli.exit_codes import ExitCode
 from helmflow.cli.flags import ALONE, Flag
+from helmflow.cli.plain_values import leave_plain
 from helmflow.core.errors import ConfigError, HelmflowError, RunFailed
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def run_cli(arguments: Sequence[str]) -> int:
     previous = signal.signal(signal.SIGTERM, _terminate)
     try:
         app = typer.main.get_command(build_app(_command_of(words)))
+        leave_plain(app)
         result = app(settle_booleans(words, app), standalone_mode=False, prog_name="helmflow")
         return int(result or 0)
     except typer.Exit as request:

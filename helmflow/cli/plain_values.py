@@ -10,10 +10,17 @@ from typing import Any, get_args, get_origin
 
 def leave_plain(command: Any) -> None:
     """Let the parameters of a typer command, and of those below it, take what needs no conversion as it is."""
-    for parameter in command.params:
-        parameter.process_value = partial(_process, parameter, parameter.process_value)
+    command.get_params = partial(_parameters, command.get_params)  # --help is made there, on first use
     for below in getattr(command, "commands", {}).values():
         leave_plain(below)
+
+
+def _parameters(get: Callable[[Any], list[Any]], context: Any) -> list[Any]:
+    found = get(context)
+    for parameter in found:
+        if not isinstance(parameter.process_value, partial):
+            parameter.process_value = partial(_process, parameter, parameter.process_value)
+    return found
 
 
 def _process(parameter: Any, convert: Callable[[Any, Any], Any], context: Any, value: Any) -> Any:

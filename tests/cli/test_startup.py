@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = {"typer", "rich", "networkx", "kubernetes", "deepdiff", "requests", "httpx", "urllib3"}
+HEAVY = {"typer", "pydantic", "rich", "networkx", "kubernetes", "deepdiff", "requests", "httpx", "urllib3"}
 SCRIPT = """\
 import json, sys
 sys.argv = ["helmflow", *{argv!r}]
@@ -63,3 +63,8 @@ def test_chart_template_imports_only_what_rendering_needs(folder: Path) -> None:
 def test_offline_template_reaches_for_no_cluster_library(folder: Path) -> None:
     heavy = imported(folder, "template") & (HEAVY - {"typer"})
     assert not heavy - {"rich"}  # typer's own
+
+
+@pytest.mark.parametrize("words", [("list", "--help"), ("list", "--output", "json", "-e", "default")])
+def test_flags_need_no_validation_library(folder: Path, words: tuple[str, ...]) -> None:
+    assert "pydantic" not in imported(folder, *words)
