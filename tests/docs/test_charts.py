@@ -16,7 +16,7 @@ from helmflow.providers.charts import serve
 from tests.docs.test_tutorial import BLOCK, DOCS, normal
 from tests.providers import registries
 from tests.providers.keys import Keys
-from tests.providers.test_sources import git, packed
+from tests.providers.project import git, packed
 
 PAGE = DOCS / "charts.md"
 

@@ -3,93 +3,26 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from helmflow.core.errors import ChartError, ConfigError
 from helmflow.providers import mirrors, netrc_file, proxies
-from helmflow.providers.charts import index_file, lock, serve
+from helmflow.providers.charts import index_file, lock
 from helmflow.providers.charts.fetch import ChartFetcher
 from helmflow.providers.http import NO_CREDENTIALS, Credentials
 from helmflow.state.model import Repository
 from tests.providers.http_parts import Site, serving
-
-APP = "apiVersion: v2\nname: {name}\nversion: {version}\ndescription: A {name}\nkeywords: [{name}s, demo]\n"
-TEMPLATE = """apiVersion: apps/v1
-kind: Deployment
-metadata: {name: "{{ .Release.Name }}"}
-spec:
-  selector: {matchLabels: {a: b}}
-  template:
-    metadata: {labels: {a: b}}
-    spec:
-      initContainers: [{name: prepare, image: "busybox:1"}]
-      containers: [{name: main, image: "web@sha256:%s"}]
-""" % ("a" * 64)
-HOOK = """apiVersion: batch/v1
-kind: Job
-metadata: {name: hook, annotations: {helm.sh/hook: pre-install}}
-spec: {template: {spec: {restartPolicy: Never, containers: [{name: hook, image: "hook:2"}]}}}
----
-apiVersion: example.com/v1
-kind: Database
-metadata: {name: db}
-spec: {image: "postgres:16", text: {image: "not a reference"}}
-"""
-
-
-def packed(tmp_path: Path, *wanted: tuple[str, str]) -> dict[str, bytes]:
-    for name, version in wanted:
-        folder = tmp_path / "made" / f"{name}-{version}"
-        (folder / "templates").mkdir(parents=True)
-        (folder / "Chart.yaml").write_text(APP.format(name=name, version=version))
-        (folder / "templates" / "a.yaml").write_text(TEMPLATE)
-        (folder / "templates" / "hook.yaml").write_text(HOOK)
-    return dict(serve.build(tmp_path / "made").files)
-
-
-@dataclass
-class Project:
-    """A folder with a state file, and the real command line in it."""
-
-    folder: Path
-    home: Path
-
-    def write(self, text: str, name: str = "helmfile.yaml") -> None:
-        self.folder.mkdir(exist_ok=True)
-        (self.folder / name).write_text(text, newline="")
-
-    def start(self, *words: str) -> subprocess.Popen[str]:
-        kept = {n: v for n, v in os.environ.items() if not n.startswith(("HELM", "KUBE", "XDG", "GIT"))}
-        environ = {
-            **kept, "HOME": str(self.home), "HELMFLOW_CACHE_HOME": str(self.home / "cache"),
-            "HELMFLOW_STATE_HOME": str(self.home / "state"),
-        }  # fmt: skip
-        return subprocess.Popen(
-            [sys.executable, "-m", "helmflow", *words], cwd=self.folder, env=environ, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
-
-    def run(self, *words: str, code: int = 0) -> str:
-        process = self.start(*words)
-        out, err = process.communicate(timeout=90)
-        assert process.returncode == code, out + err
-        assert "Traceback" not in out + err
-        return out + err
+from tests.providers.project import Project, git, new, packed
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    (tmp_path / "home").mkdir()
-    made = Project(tmp_path / "project", tmp_path / "home")
-    made.folder.mkdir()
-    return made
+    return new(tmp_path)
 
 
 def test_a_hundred_releases_of_ten_charts_make_ten_downloads_and_one_index_request(
@@ -99,12 +32,12 @@ def test_a_hundred_releases_of_ten_charts_make_ten_downloads_and_one_index_reque
     with serving(Site(files)) as site:
         releases = "".join(f"- {{name: r{n}, chart: r/c{n % 10}}}\n" for n in range(100))
         project.write(f"repositories: [{{name: r, url: '{site.url}'}}]\nreleases:\n{releases}")
-        project.run("template")
+        assert project.start("template").communicate(timeout=90)[0]
         assert sorted(path for path, _ in site.requests) == sorted(
             files
         )  # ten archives and the index, once each
         site.requests.clear()
-        project.run("template")
+        assert project.start("template").communicate(timeout=90)[0]
         assert [(path, "if-none-match" in sent) for path, sent in site.requests] == [("/index.yaml", True)]
 
 
@@ -230,14 +163,6 @@ def test_update_writes_versions_and_nothing_else(project: Project, tmp_path: Pat
         assert "not written literally" in project.run("update")
         now = (project.folder / "helmfile.yaml.gotmpl").read_text()
         assert now == templated.replace("  version: 1.0.0\n", "  version: 2.1.0\n")
-
-
-def git(folder: Path, *arguments: str) -> str:
-    identity = ["-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "init.defaultBranch=main"]
-    done = subprocess.run(
-        ["git", *identity, *arguments], cwd=folder, check=True, capture_output=True, text=True
-    )
-    return done.stdout.strip()
 
 
 def test_charts_from_git_are_pinned_to_their_commit(project: Project, tmp_path: Path) -> None:
