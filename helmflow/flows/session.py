@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from helmflow.core.clock import Clock, SystemClock
-from helmflow.core.events import Emit
+from helmflow.core.errors import Mistake
+from helmflow.core.events import Emit, Warned
 from helmflow.execute.cancel import CancelToken
 from helmflow.flows.options import ClusterOptions, RunOptions
 
@@ -84,6 +85,7 @@ class Session:
                 self.clusters[wanted] = open_cluster(
                     wanted, self.options.cluster, self.clock, self.environ, self.opener
                 )
+                self.clusters[wanted].client.on_throttled = self._say_throttled(self.clusters[wanted].name)
             return self.clusters[wanted]
 
     def cluster_of(self, desired: DesiredState, release: Release) -> Cluster:
@@ -112,6 +114,20 @@ class Session:
             if self.clock.monotonic() > end:
                 return
             rendered.keep_programs(met_too=False)
+
+    def _say_throttled(self, name: str) -> Callable[[float], None]:
+        """What tells people, once, that a cluster is slow because it asked for fewer requests."""
+        said = threading.Event()
+
+        def say(seconds: float) -> None:
+            if said.is_set():
+                return
+            said.set()
+            asked = f" for {seconds:g} s" if seconds else ""
+            message = f"{name} asked to slow down{asked} (429): requests are held back"
+            self.emit(Warned(warning=Mistake(message, "cluster.throttled")))
+
+        return say
 
     @property
     def writes(self) -> int:

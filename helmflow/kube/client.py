@@ -100,7 +100,7 @@ class RequestCounter:
 
 
 class KubeClient:
-    """One cluster. Safe to use from many threads at once."""
+    """One cluster. Safe to use from many threads at once; `on_throttled` is told whenever it asks for fewer requests."""
 
     def __init__(
         self,
@@ -114,6 +114,7 @@ class KubeClient:
         self.clock = clock or SystemClock()
         self.counter = RequestCounter()
         self.warnings: list[str] = []
+        self.on_throttled: Callable[[float], None] = lambda seconds: None
         self._transport = transport
         self._user_agent = user_agent
         self._retries = retries or Retries(self.clock)
@@ -462,6 +463,7 @@ class KubeClient:
     def _slow_down(self, failure: ClusterError) -> None:
         if isinstance(failure, errors.TooManyRequests):
             self._pace.slower()
+            self.on_throttled(failure.retry_after_s)
 
     def _exchange(self, verb: str, request: Request, asked: str) -> _Answer:
         response = self._open(verb, replace(request, headers=self._headers(request.headers)), asked)

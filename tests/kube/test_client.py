@@ -75,6 +75,60 @@ def test_a_refusal_is_final(code: int) -> None:
     assert clock.slept == []
 
 
+@pytest.mark.parametrize(
+    ("failure", "sent", "slept"),
+    [
+        (refused(429, retry_after="2"), 2, [2.0]),  # as long as it asks for
+        (refused(429), 2, [0.1]),
+        (refused(500), 2, [0.1]),
+        (refused(502), 2, [0.1]),
+        (refused(503, retry_after="3"), 2, [3.0]),
+        (refused(504), 2, [0.1]),
+        (lost(), 2, [0.1]),
+        (refused(400), 1, []),
+        (refused(403, "Forbidden"), 1, []),
+        (refused(404, "NotFound"), 1, []),
+        (refused(409, "Conflict"), 1, []),  # whoever changed the object has to be read first
+        (refused(422, "Invalid"), 1, []),
+    ],
+    ids=[
+        "429 after 2 s",
+        "429",
+        "500",
+        "502",
+        "503 after 3 s",
+        "504",
+        "lost",
+        "400",
+        "403",
+        "404",
+        "409",
+        "422",
+    ],
+)
+def test_each_class_of_failure_is_tried_again_in_its_own_way(
+    failure: Answer, sent: int, slept: list[float]
+) -> None:
+    client, script, clock = made([failure, ok(config_map())])
+    if sent == 1:
+        with pytest.raises(ClusterError):
+            client.apply(config_map())
+    else:
+        client.apply(config_map())
+    assert len(script.asked) == sent
+    assert clock.slept == slept
+
+
+def test_a_conflict_is_read_again_before_it_is_written_again() -> None:
+    client, script, clock = made(
+        [ok(config_map()), refused(409, "Conflict"), ok(config_map(resourceVersion="2")), ok(config_map())]
+    )
+    client.update(REF, lambda live: {**live, "data": {"a": "2"}})
+    assert [word.split()[0] for word in script.asked] == ["GET", "PUT", "GET", "PUT"]
+    assert b'"resourceVersion":"2"' in script.requests[-1].body.replace(b" ", b"")
+    assert clock.slept == []
+
+
 def test_a_typed_error_of_server_side_apply_is_final_though_it_is_a_500() -> None:
     text = "failed to create typed patch object (ns/c; /v1, Kind=ConfigMap): .bogus: field not declared in schema"
     client, script, _ = made([refused(500, message=text)])

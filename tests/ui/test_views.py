@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -11,7 +12,8 @@ from helmflow.core import events
 from helmflow.core.errors import ConfigError, Mistake
 from helmflow.core.ids import ObjectRef, ReleaseId
 from helmflow.core.source import SourceText, Span
-from helmflow.execute.report import Outcome, ReleaseReport, RunReport
+from helmflow.execute import report as ended
+from helmflow.execute.report import Outcome, PodOutput, ReleaseReport, RunReport
 from helmflow.ui import diff_view, error_view, graph_view, report_view
 from helmflow.ui.jsonl import JsonLines
 from helmflow.ui.plain import PlainReporter
@@ -72,6 +74,37 @@ def test_several_mistakes_are_shown_together() -> None:
         ]
     )
     golden.check("ui/mistakes", error_view.render(error) + "\n")
+
+
+def test_test_results_look_like_helms_own() -> None:
+    """The golden text has the lines, spaces and order of `helm test --logs` of Helm 4.2.4, times and names aside."""
+    suites = tuple(
+        ended.TestResult(
+            suite=name,
+            started="2026-11-02T06:32:58.123456Z",
+            completed="2026-11-02T16:33:01+02:00",
+            phase=phase,
+            logs=(PodOutput(pod=name, container="main", lines=lines),),
+        )
+        for name, phase, lines in (
+            ("api-second", "Succeeded", ("200 OK", "done")),
+            ("api-first", "Failed", ()),
+        )
+    )
+    one = ReleaseReport(
+        id=ReleaseId("", "", "api"),
+        namespace="apps",
+        action="test",
+        outcome=Outcome.DONE,
+        status="deployed",
+        revision=3,
+        last_deployed="2026-11-02T06:30:00Z",
+        description="Upgrade complete",
+        tests=suites,
+    )
+    none = replace(one, id=ReleaseId("", "", "web"), tests=())
+    report = RunReport(command="test", environment="dev", cluster="embedded", releases=(one, none))
+    golden.check("ui/tests", report_view.render_tests(report))
 
 
 @pytest.mark.parametrize("colored", [False, True])
