@@ -5,7 +5,9 @@ from __future__ import annotations
 import types
 from collections.abc import Callable
 from functools import partial
-from typing import Any, get_args, get_origin
+from typing import Any, Final, get_args, get_origin
+
+MAX_DIGITS: Final = 16  # beyond them typer's own rules decide
 
 
 def leave_plain(command: Any) -> None:
@@ -29,12 +31,24 @@ def _process(parameter: Any, convert: Callable[[Any, Any], Any], context: Any, v
     if value is None and many:
         value = ()
     descriptor = getattr(parameter, "type_descriptor", None)
+    if descriptor is not None and isinstance(value, str):
+        value = _number(value, descriptor.annotation)
     missing = parameter.required and parameter.value_is_missing(value)
     if missing or descriptor is None or not _fits(value, descriptor.annotation):
         return convert(context, value)
     if many:
         value = list(value)
     return parameter.callback(context, parameter, value) if parameter.callback else value
+
+
+def _number(text: str, annotation: Any) -> str | int | float:
+    """A plain number as what is wanted; anything less plain as it stands."""
+    if len(text) < MAX_DIGITS and text.isascii() and text.isdecimal():
+        if annotation is int:
+            return int(text)
+        if annotation is float:
+            return float(text)
+    return text
 
 
 def _fits(value: Any, annotation: Any) -> bool:

@@ -65,6 +65,6 @@ def test_offline_template_reaches_for_no_cluster_library(folder: Path) -> None:
     assert not heavy - {"rich"}  # typer's own
 
 
-@pytest.mark.parametrize("words", [("list", "--help"), ("list", "--output", "json", "-e", "default")])
+@pytest.mark.parametrize("words", [("list", "--help"), ("template", "--concurrency", "2", "-e", "default")])
 def test_flags_need_no_validation_library(folder: Path, words: tuple[str, ...]) -> None:
     assert "pydantic" not in imported(folder, *words)
