@@ -17,8 +17,9 @@ from typing import Any
 import pytest
 
 from helmflow.core.ids import ObjectRef
+from helmflow.flows import runs
 from helmflow.helm.chart import load
-from helmflow.helm.release import codec
+from helmflow.helm.release import codec, marks
 from helmflow.helm.release.record import ReleaseStatus, Revision
 from helmflow.helm.release.store import ReleaseStore
 from helmflow.kube import kubeconfig
@@ -254,6 +255,51 @@ def test_theirs_then_ours_then_theirs(shared: Shared) -> None:
     assert shared.town.names("ConfigMap") == []
     assert shared.town.names("Service") == []
     assert shared.helm("list", all_states=True) == []
+
+
+def _runs(shared: Shared) -> list[tuple[str, list[int]]]:
+    """Every run that is shown, newest first: its command and the revisions it says it wrote."""
+    session = shared.town.session()
+    found = runs.runs(session.options, session.emit, session)
+    return [(run.command, [one.revision for one in run.releases]) for run in found]
+
+
+def _label(shared: Shared, name: str) -> list[str]:
+    """A label of helmflow's on every record, oldest first."""
+    return [str(revision.labels.get(f"{marks.PREFIX}{name}", "")) for revision in shared.town.history("web")]
+
+
+def test_what_helm_writes_later_belongs_to_no_run(shared: Shared) -> None:
+    """Helm copies a release's labels to its own revisions, also those that name the run."""
+    shared.sync("red")
+    shared.upgrade("green")
+    shared.helm("rollback", name="web", version=1, timeout=60)
+    first, upgraded, rolled_back = _label(shared, "run")
+    assert first == upgraded == rolled_back  # copied: the label alone says nothing
+    assert _label(shared, "revision") == ["1", "1", "1"]
+    assert _runs(shared) == [("sync", [1])]
+    shared.sync("blue")
+    assert _runs(shared) == [("sync", [4]), ("sync", [1])]
+    shared.upgrade("green")
+    shared.helm("rollback", name="web", version=2, timeout=60)
+    shared.helm("rollback", name="web", version=4, timeout=60)
+    assert len(shared.town.history("web")) == 7
+    assert _runs(shared) == [("sync", [4]), ("sync", [1])]
+    assert not shared.town.diff().orphans  # the release is still these files' own
+    newest = shared.town.session()
+    (last, *_) = runs.runs(newest.options, newest.emit, newest)
+    assert last.releases[0].outcome == "done"
+
+
+def test_helms_uninstall_and_install_begin_a_history_without_runs(shared: Shared) -> None:
+    shared.sync("red")
+    shared.helm("uninstall", name="web", timeout=60)
+    shared.install("green")
+    assert _runs(shared) == []
+    assert _label(shared, "run") == [""]
+    shared.helm("uninstall", name="web", keep_history=True, timeout=60)
+    shared.sync("blue")
+    assert [numbers for _, numbers in _runs(shared)] == [[len(shared.town.history("web"))]]
 
 
 def _as_helm_3(shared: Shared, color: str = "red") -> None:
