@@ -119,7 +119,7 @@ def build(given: SimpleNamespace) -> int:
         embed_values=given.embed_values,
         skip_charts=given.skip_charts,
     )
-    _write(text)
+    _write_values(text)
     return ExitCode.OK
 
 
@@ -135,7 +135,7 @@ def print_env(given: SimpleNamespace) -> int:
     """Print the values of the environment."""
     from helmflow.flows import files
 
-    _write(files.print_env(options.run_options(given), quiet_emit(given), output=given.output or "yaml"))
+    _write_values(files.print_env(options.run_options(given), quiet_emit(given), output=given.output or "yaml"))
     return ExitCode.OK
 
 
@@ -290,6 +290,13 @@ def _write(text: str) -> None:
     from helmflow.core.sensitive import mask_everything
 
     sys.stdout.write(mask_everything(text))
+
+
+def _write_values(text: str) -> None:
+    """Values are masked by their paths already: here only what is too long to be an ordinary word."""
+    from helmflow.core.sensitive import SecretTexts, mask_everything
+
+    sys.stdout.write(mask_everything(text, shortest=SecretTexts.LONG))
 
 
 def quiet_emit(given: SimpleNamespace) -> reporters.Emit:

@@ -46,15 +46,17 @@ class SecretTexts:
     """Every secret text a run has seen, so that what is about to be shown can be masked.
 
     Short texts (under `SHORTEST` characters) are not remembered by value: masking every "1" would hide more than it
-    protects; they are masked by path where values are shown.
+    protects; they are masked by path where values are shown. Where whole values are shown with their paths, only texts
+    of at least `LONG` characters are looked for anywhere: a shorter one may be an ordinary word.
     """
 
     SHORTEST = 4
+    LONG = 8
     MASK = "***"
 
     def __init__(self) -> None:
         self._texts: set[str] = set()
-        self._pattern: re.Pattern[str] | None = None
+        self._patterns: dict[int, re.Pattern[str]] = {}
         self._lock = threading.Lock()
         _runs.append(self)
 
@@ -76,7 +78,7 @@ class SecretTexts:
                     found.add(str(number))
         with self._lock:
             self._texts.update(text for text in found if len(text) >= self.SHORTEST)
-            self._pattern = None
+            self._patterns.clear()
 
     def texts(self) -> tuple[str, ...]:
         """Every remembered text: only for what is encrypted itself."""
@@ -85,20 +87,22 @@ class SecretTexts:
     def __bool__(self) -> bool:
         return bool(self._texts)
 
-    def mask(self, text: str) -> str:
+    def mask(self, text: str, *, shortest: int = SHORTEST) -> str:
         """The text with every remembered secret (also as base64, in JSON and in HTML) replaced by ***."""
         if not self._texts:
             return text
         with self._lock:
-            if self._pattern is None:
-                self._pattern = self._compiled()
-            pattern = self._pattern
+            pattern = self._patterns.get(shortest)
+            if pattern is None:
+                pattern = self._patterns[shortest] = self._compiled(shortest)
         return pattern.sub(self.MASK, text)
 
-    def _compiled(self) -> re.Pattern[str]:
-        forms = set(self._texts)
-        for text in self._texts:
+    def _compiled(self, shortest: int) -> re.Pattern[str]:
+        forms = {text for text in self._texts if len(text) >= shortest}
+        for text in tuple(forms):
             forms.update(_written(text))
+        if not forms:
+            return re.compile("(?!)")
         return re.compile("|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True)))
 
     def __repr__(self) -> str:
@@ -132,8 +136,8 @@ def _without_markup(text: str) -> str:
 _runs: deque[SecretTexts] = deque(maxlen=64)
 
 
-def mask_everything(text: str) -> str:
+def mask_everything(text: str, *, shortest: int = SecretTexts.SHORTEST) -> str:
     """The text without any secret of this process: for errors and logs, which come from everywhere."""
     for secrets in list(_runs):
-        text = secrets.mask(text)
+        text = secrets.mask(text, shortest=shortest)
     return text

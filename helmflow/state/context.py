@@ -51,6 +51,7 @@ class Context:
     args: HelmFlags = field(default_factory=HelmFlags)
     command: str = ""
     secrets: SecretTexts = field(default_factory=SecretTexts)
+    secret_paths: set[tuple[str, ...]] = field(default_factory=set)  # of state values
     warnings: list[Mistake] = field(default_factory=list)
     texts: dict[Path, str] = field(default_factory=dict)
     decrypted: dict[Path, bytes] = field(default_factory=dict)

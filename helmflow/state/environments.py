@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from helmflow.core.errors import ConfigError, TemplateError
+from helmflow.core.lazy import pattern
 from helmflow.core.source import SourceText, Span
 from helmflow.state import files, merging
 from helmflow.state.context import Context
 from helmflow.state.merging import Lists, Values
 from helmflow.state.reading import span_of, values_text
+
+_HCL_TEXT = pattern(r'"((?:[^"\\]|\\.)*)"')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,18 +108,22 @@ def _values(
     """`values` of an environment with its `secrets` over them."""
     secret: Values = {}
     hcl: list[tuple[str, str]] = []
-    for index, pattern in enumerate(found.get("secrets") or ()):
+    for index, entry in enumerate(found.get("secrets") or ()):
         span = span_of(found, "secrets", index)
-        for path in files.resolve(context, pattern, base_dir, missing, "environment values", span):
+        for path in files.resolve(context, entry, base_dir, missing, "environment values", span):
             from helmflow.state import secret_files
+            from helmflow.state.values import leaves
 
             opened = secret_files.open_file(context, path)
             if path.suffix == ".hcl":
                 hcl.append((str(path), opened.text))
+                if opened.encrypted:
+                    context.secrets.add(_HCL_TEXT.findall(opened.text))
                 continue
             values = values_text(opened.text, str(path))
             if opened.encrypted:
                 context.secrets.add(values)
+                context.secret_paths.update(leaves(values))
             secret = merging.overridden(secret, values)
     strategy = found.get("mergeStrategy", "")
     values = entries_values(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -132,8 +132,9 @@ def build(desired: DesiredState, *, embed_values: bool = False) -> str:
 
 def _built(desired: DesiredState, view: StateFileView, *, embed_values: bool) -> str:
     spec = built_spec(desired, view, embed_values=embed_values)
-    if desired.secrets:
-        spec = masked(spec, desired.secrets)
+    paths = desired.context.secret_paths
+    if desired.secrets or paths:
+        spec = masked(spec, desired.secrets, {("renderedvalues", *path) for path in paths})
     return f"---\n#  Source: {view.path}\n\n{_emit(spec)}"
 
 
@@ -163,7 +164,11 @@ def _shown_release(spec: Mapping[str, Any]) -> Spec:
 def _embedded(desired: DesiredState, release: Release) -> Spec:
     """A release with its values files read in place of their paths; secrets stay paths."""
     layers = values.own_layers(desired, release)
-    own = [dict(_as_written(one.values)) for one in layers if not one.secret]
+    own = [
+        masked(dict(_as_written(one.values)), desired.secrets, one.secret_paths)
+        for one in layers
+        if not one.secret
+    ]
     return {**release.spec, "values": own}
 
 
@@ -328,8 +333,9 @@ def print_env(desired: DesiredState, output: str = "yaml", *, show_secrets: bool
     Raises UsageError `flags.bad-output`.
     """
     found = [_environment_map(view) for view in environments(desired)]
-    if not show_secrets and desired.secrets:
-        found = [masked(one, desired.secrets) for one in found]
+    paths = {("values", *path) for path in desired.context.secret_paths}
+    if not show_secrets and (desired.secrets or paths):
+        found = [masked(one, desired.secrets, paths) for one in found]
     if output == "json":
         from helmflow.core.go_json import dumps
 
@@ -339,14 +345,18 @@ def print_env(desired: DesiredState, output: str = "yaml", *, show_secrets: bool
     return "---\n".join(_emit(one) for one in found)
 
 
-def masked(value: Any, secrets: SecretTexts) -> Any:
-    """A value with every text and number that a secret holds replaced."""
+def masked(
+    value: Any, secrets: SecretTexts, paths: Collection[tuple[str, ...]], at: tuple[str, ...] = ()
+) -> Any:
+    """A value with what lies at secret `paths` replaced, and every longer text and number that a secret holds."""
+    if at in paths:
+        return secrets.MASK
     if isinstance(value, dict):
-        return {key: masked(item, secrets) for key, item in value.items()}
+        return {key: masked(item, secrets, paths, (*at, str(key))) for key, item in value.items()}
     if isinstance(value, list):
-        return [masked(item, secrets) for item in value]
+        return [masked(item, secrets, paths, (*at, "")) for item in value]
     if isinstance(value, str) or (isinstance(value, (int, float)) and not isinstance(value, bool)):
-        text = secrets.mask(str(value))
+        text = secrets.mask(str(value), shortest=secrets.LONG)
         return text if text != str(value) else value
     return value
 
