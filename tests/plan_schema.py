@@ -180,6 +180,7 @@ RUN: dict[str, Schema] = {
             ok=FLAG,
             cancelled=FLAG,
             signal=TEXT,
+            error=maybe(named("mistake")),
             writes=COUNT,
             requests=COUNT,
             outcomes=closed(**{outcome.value: COUNT for outcome in Outcome}),

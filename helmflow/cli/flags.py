@@ -75,7 +75,9 @@ def tristate(dest: str, *names: str, help: str) -> Flag:
 
 
 # What flags of Helm mean that take a value or stand alone; only in commands where they are no switches.
-ALONE: Final = {"--wait": "watcher", "--dry-run": "unset"}
+ALONE: Final = {"--wait": "watcher", "--dry-run": "unset", "--resume": "last-run"}
+# Those of them that also take the next word, where it is no flag.
+ALSO_APART: Final = frozenset({"--resume"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +117,11 @@ def add_command(
     *,
     hidden: bool = False,
 ) -> None:
-    """Register `handler` under `name`: it receives every flag and argument as one namespace and returns the exit code."""
+    """Register `handler` under `name`: it receives every flag and argument, and `name` as `command`, as one
+    namespace and returns the exit code."""
 
     def command(**given: Any) -> int:
-        return handler(SimpleNamespace(**given))
+        return handler(SimpleNamespace(**{"command": name, **given}))  # an argument of that name wins
 
     unique = {flag.dest: flag for flag in flags}
     parameters = [argument.parameter() for argument in arguments]

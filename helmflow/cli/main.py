@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from helmflow.cli.exit_codes import ExitCode
-from helmflow.cli.flags import ALONE, Flag
+from helmflow.cli.flags import ALONE, ALSO_APART, Flag
 from helmflow.cli.plain_values import leave_plain
 from helmflow.core.errors import ConfigError, HelmflowError, RunFailed
 
@@ -158,7 +158,7 @@ def settle_booleans(words: Sequence[str], command: Any) -> list[str]:
     while rest and rest[0] != "--":
         word = rest.pop(0)
         name, equals, value = word.partition("=")
-        if word in alone:
+        if word in alone and not (word in ALSO_APART and rest and not rest[0].startswith("-")):
             word = f"{word}={alone[word]}"
         if equals and name in switches and value.lower() in ("true", "t", "1"):
             settled.append(name)

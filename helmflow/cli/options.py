@@ -226,7 +226,11 @@ REPORT: Final = (
     ),
 )
 RESUME: Final = (
-    flag("resume", "--resume", help="Only what failed or was not started in the run of this JSON report"),
+    flag(
+        "resume",
+        "--resume",
+        help="Only what failed or was not started: in the run of this JSON report, or alone, in the last run",
+    ),
 )
 AGAINST: Final = (
     flag("against", "--against", help="live (the default), or release: only the stored revision is read"),

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from helmflow.core.errors import ConfigError, Mistake
+from helmflow.core.errors import ConfigError, HelmflowError, Mistake
 from helmflow.core.events import Emit, Event, Warned
 from helmflow.core.sensitive import mask_everything
 from helmflow.execute.report import RunReport
@@ -65,6 +65,7 @@ class Reporting:
         self._recorder = recorder
         self._target = target
         self._plan: Plan | None = None
+        self._reported = False
         self.theme: Theme = choose(sys.stdout, color=given.color, no_color=given.no_color)
 
     def emit(self, event: Event) -> None:
@@ -130,6 +131,19 @@ class Reporting:
             print(text)  # noqa: T201
         self._write_report(self._plan, report)
 
+    def failed(self, error: HelmflowError) -> None:
+        """Write the report that was asked for where there was no run to report, because `error` ended its planning."""
+        if self._target is None or self._reported:
+            return
+        report = RunReport(
+            command=self._get("command") or "run",
+            environment=self._get("environment") or "default",
+            cluster=self._get("kube_context") or "the cluster of the files",
+            releases=(),
+            error=Mistake(str(error.message), error.error_id, error.span, error.hint),
+        )
+        self._write_report(None, report)
+
     def _text_of(self, plan: Plan) -> str:
         from helmflow.ui import plan_view
 
@@ -180,6 +194,7 @@ class Reporting:
     def _write_report(self, plan: Plan | None, report: RunReport | None) -> None:
         if self._target is None:
             return
+        self._reported = True
         try:
             self._target.path.write_text(
                 self._document(self._target.format, plan, report) + "\n", encoding="utf-8"
@@ -225,8 +240,12 @@ def reporting(given: SimpleNamespace) -> Iterator[Reporting]:
                     f"cannot write the log file {given.log_file}: {cause.strerror}", error_id="cli.log-file"
                 ) from cause
             reporters.append(JsonLines(stream))
+        made = Reporting(given, reporters, recorder, target)
         try:
-            yield Reporting(given, reporters, recorder, target)
+            yield made
+        except HelmflowError as error:
+            made.failed(error)
+            raise
         finally:
             for reporter in reporters:
                 reporter.close()

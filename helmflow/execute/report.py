@@ -66,7 +66,7 @@ class ReleaseReport:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunReport:
     """What became of a run. `releases` in the plan's order; `writes` counts requests that changed the cluster;
-    `signal` is the one that cancelled the run (SIGINT, SIGTERM)."""
+    `signal` is the one that cancelled the run (SIGINT, SIGTERM); `error` is why there was none: planning failed."""
 
     command: str
     environment: str
@@ -77,6 +77,7 @@ class RunReport:
     requests: int = 0
     cancelled: bool = False
     signal: str = ""
+    error: Mistake | None = None
 
     def having(self, outcome: Outcome) -> tuple[ReleaseReport, ...]:
         """The releases that ended this way."""
@@ -85,4 +86,4 @@ class RunReport:
     @property
     def ok(self) -> bool:
         """Whether nothing failed and nothing was cancelled."""
-        return not self.cancelled and not self.having(Outcome.FAILED)
+        return self.error is None and not self.cancelled and not self.having(Outcome.FAILED)

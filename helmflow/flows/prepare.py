@@ -164,7 +164,10 @@ def choose(
     if state.resume:
         from helmflow.flows import resume
 
-        left = resume.left_over(Path(state.resume), desired.environment)
+        if state.resume == resume.LAST:
+            left = resume.left_in_history(session, desired)
+        else:
+            left = resume.left_over(Path(state.resume), desired.environment)
         releases = tuple(release for release in releases if release.id in left)
     return Chosen(
         desired=desired, releases=releases, needs=found.graph.among(release.id for release in releases)

@@ -1,16 +1,44 @@
-"""--resume: go on where a run stopped, with the releases that its report does not call done."""
+"""--resume: go on where a run stopped, with the releases that its report, or the run history, does not call done."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from helmflow.core.errors import ConfigError
 from helmflow.core.ids import ReleaseId
 
+if TYPE_CHECKING:
+    from helmflow.flows.session import Session
+    from helmflow.state.model import DesiredState
+
+LAST = "last-run"  # what --resume means without a file
 LEFT = frozenset({"failed", "skipped", "untouched"})
+
+
+def left_in_history(session: Session, desired: DesiredState) -> frozenset[ReleaseId]:
+    """What the newest run of these files, by the cluster's own records, did not bring to its end.
+
+    A run leaves no record where it never came, so that is every release that it did not finish. Raises ConfigError
+    `resume.nothing` where that run went well, or none is known.
+    """
+    from helmflow.flows.planning import owner_of
+    from helmflow.flows.runs import known_runs
+
+    newest = next(iter(known_runs(session, desired)), None)
+    if newest is None or newest.outcome == "done":
+        raise ConfigError(
+            f"the last run, {newest.id}, went well" if newest else "no run of these files is known",
+            error_id="resume.nothing",
+            hint="leave --resume out, or name the JSON report of a run",
+        )
+    done = {(one.id.namespace, one.id.name) for one in newest.releases if one.outcome == "done"}
+    owners = {
+        release.id: owner_of(session.cluster_of(desired, release), release) for release in desired.releases
+    }
+    return frozenset(key for key, owner in owners.items() if (owner.namespace, owner.name) not in done)
 
 
 def left_over(path: Path, environment: str) -> frozenset[ReleaseId]:

@@ -64,7 +64,7 @@ def runs(options: RunOptions, emit: Emit, given: Session | None = None) -> tuple
     """The runs of these files and environment that the cluster still knows of, newest first."""
     with session_for(options, emit, given) as session:
         desired = prepare.load(session, "runs")
-        return tuple(_runs(session, desired))
+        return tuple(known_runs(session, desired))
 
 
 def roll_back_run(
@@ -77,7 +77,7 @@ def roll_back_run(
     with session_for(options, emit, given) as session:
         desired = prepare.load(session, "rollback")
         chosen = prepare.choose(session, desired, NeedsMode.SKIP)
-        found = {one.id: one for one in _runs(session, desired)}
+        found = {one.id: one for one in known_runs(session, desired)}
         wanted = [one for key, one in found.items() if key == run or key.endswith(f"-{run}")]
         if len(wanted) != 1:
             known = ", ".join(list(found)[:5])
@@ -92,7 +92,8 @@ def roll_back_run(
         return carry_out(session, Preparation(chosen=chosen), plan, confirm)
 
 
-def _runs(session: Session, desired: DesiredState) -> Iterable[Run]:
+def known_runs(session: Session, desired: DesiredState) -> Iterable[Run]:
+    """The same for files that are loaded: newest first."""
     mark = mark_of(session, desired)
     if mark is None:
         return ()

@@ -17,7 +17,7 @@ from helmflow.core.sensitive import mask_everything
 from helmflow.execute.report import ReleaseReport, RunReport
 from helmflow.plan import risk
 from helmflow.plan.model import ActionKind, Change, ChangeKind, Plan, ReleasePlan
-from helmflow.ui import diff_view, html_graph
+from helmflow.ui import diff_view, html_graph, markdown
 from helmflow.ui.graph_view import Node
 from helmflow.ui.recording import Recorder, Track, critical_path
 from helmflow.ui.text import duration, namer, plural, sanitize
@@ -148,6 +148,10 @@ def _subtitle(page: _Page) -> Iterator[str]:
         yield f'<p class="sub">{plural(changed, "release")} would change, of {len(page.ids)}</p>'
         return
     report = page.report
+    if report.error is not None:
+        yield '<p class="sub">Nothing was run: planning failed.</p>'
+        yield f"<pre>{_text(markdown.mistake_text(report.error))}</pre>"
+        return
     end = f"cancelled by {report.signal or 'a signal'}" if report.cancelled else "finished"
     yield (
         f'<p class="sub">{_text(end)} after {duration(report.seconds)} · {plural(report.writes, "write")} · '

@@ -6,12 +6,13 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from helmflow.core.errors import ConfigError, Mistake
 from helmflow.core.ids import ReleaseId
 from helmflow.core.sensitive import mask_everything
 from helmflow.execute.report import Outcome, ReleaseReport, RunReport
 from helmflow.plan import risk
 from helmflow.plan.model import ActionKind, ChangeKind, Plan, ReleasePlan
-from helmflow.ui import diff_view, plan_json
+from helmflow.ui import diff_view, plan_json, plan_view
 from helmflow.ui.recording import Recorder, Track, critical_path
 from helmflow.ui.text import duration, namer, plural, sanitize
 from helmflow.ui.theme import Theme
@@ -77,9 +78,11 @@ def render_run(report: RunReport, plan: Plan | None, recorder: Recorder, *, limi
     state = "✅" if report.ok else "❌"
     lines = [
         RUN_MARKER.format(key=key),
-        f"## {state} helmflow {escape(report.command)}: {escape(report.environment)} @ {escape(report.cluster)}: {', '.join(words)}",
+        f"## {state} helmflow {escape(report.command)}: {escape(report.environment)} @ {escape(report.cluster)}: {', '.join(words) or 'not planned'}",
         "",
     ]
+    if report.error is not None:
+        lines += ["Nothing was run: planning failed.", "", _fenced(mistake_text(report.error), "text")]
     if report.releases:
         lines += ["| Release | Outcome | Revision | Chart | Time | Why |", "|---|---|---|---|---|---|"]
         # What did not go well comes first, so that it is there whatever has to be left out.
@@ -112,6 +115,14 @@ def render_run(report: RunReport, plan: Plan | None, recorder: Recorder, *, limi
         else ""
     )
     return (head + "".join(folds) + note + foot)[:limit]
+
+
+def mistake_text(mistake: Mistake) -> str:
+    """A mistake as the terminal shows it, masked."""
+    from helmflow.ui import error_view
+
+    error = ConfigError(mistake.message, error_id=mistake.error_id, span=mistake.span, hint=mistake.hint)
+    return sanitize(mask_everything(error_view.render(error)))
 
 
 def _outcome(release: ReleaseReport, name: str) -> str:
@@ -171,6 +182,11 @@ def _head(plan: Plan, changed: list[ReleasePlan], risks: tuple[risk.Risk, ...]) 
         if len(serious) > 20:
             lines.append(f"- and {len(serious) - 20} more")
         lines.append("")
+    left = list(plan_view.orphans(plan))
+    if left:
+        lines += ["**Left the files, still installed:**", ""]
+        lines += [f"- {escape(name_)} ({escape(what)}): {escape(fate)}" for name_, what, fate in left[:20]]
+        lines += [f"- and {len(left) - 20} more", ""] if len(left) > 20 else [""]
     if changed:
         lines.append("| Release | Action | Objects | Restarts pods | Why |")
         lines.append("|---|---|---|---|---|")

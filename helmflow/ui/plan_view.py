@@ -58,6 +58,7 @@ def summary(plan: Plan, theme: Theme, *, width: int = 0) -> Iterator[str]:
         note = f" ({random} with random content)" if random else ""
         yield f"{plural(kept, 'release')} unchanged{note}"
     yield from _look_twice(plan, theme, name, width)
+    yield from _left_over(plan, theme, width)
 
 
 def _look_twice(plan: Plan, theme: Theme, name: Callable[[ReleaseId], str], width: int) -> Iterator[str]:
@@ -75,6 +76,31 @@ def _look_twice(plan: Plan, theme: Theme, name: Callable[[ReleaseId], str], widt
         yield theme.paint(line, "red" if found.level >= risk.Level.REACH else "yellow")
     if len(serious) > MAX_RISKS:
         yield f"  and {len(serious) - MAX_RISKS} more"
+
+
+def _left_over(plan: Plan, theme: Theme, width: int) -> Iterator[str]:
+    """What the files installed and no longer name, and what becomes of it."""
+    if not plan.orphans:
+        return
+    yield theme.paint("Left the files, still installed:", "bold")
+    rows = [(f"  {name}", what, fate) for name, what, fate in orphans(plan)]
+    _, *lines = columns([("", "", ""), *rows], "  ", width=width)
+    yield from (theme.paint(line, "yellow") for line in lines)
+
+
+def orphans(plan: Plan) -> Iterator[tuple[str, str, str]]:
+    """Each release that left the files: its name, what is there of it, and what this plan does about it."""
+    name = namer(one.id for one in plan.orphans)
+    pruned = {release.id: release.action.kind for release in plan.releases}
+    for one in plan.orphans:
+        match pruned.get(one.id):
+            case None:
+                fate = "stays; --prune uninstalls it"
+            case ActionKind.UNINSTALL:
+                fate = "is uninstalled by this plan"
+            case _:
+                fate = "stays"
+        yield name(one.id), f"{one.status}, revision {one.revision}", fate
 
 
 def _unseen(plan: Plan, left_out: int) -> Iterator[str]:

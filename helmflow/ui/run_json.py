@@ -33,6 +33,7 @@ def document(report: RunReport, plan: Plan | None, recorder: Recorder) -> dict[s
         "ok": report.ok,
         "cancelled": report.cancelled,
         "signal": report.signal,
+        "error": as_json(report.error) if report.error else None,
         "writes": report.writes,
         "requests": report.requests,
         "outcomes": {outcome.value: len(report.having(outcome)) for outcome in Outcome},

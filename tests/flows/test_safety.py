@@ -15,7 +15,8 @@ from helmflow.flows import runs, saved
 from helmflow.flows.options import RunningOptions, StateOptions, accept
 from helmflow.helm.release import marks
 from helmflow.helm.release.marks import Mark
-from helmflow.ui import plan_json
+from helmflow.ui import markdown, plan_json, plan_view
+from helmflow.ui.theme import Theme
 from tests.flows import charts
 from tests.flows.town import Town, plan_of, report_of
 
@@ -104,6 +105,16 @@ def test_what_left_the_file_is_shown_and_pruned_dependents_first(town: Town) -> 
     plan = town.diff(state=PROD)
     assert [orphan.id.name for orphan in plan.orphans] == ["three", "two"]
     assert [one["name"] for one in plan_json.document(plan)["orphans"]] == ["three", "two"]
+    text = plan_view.render(plan, Theme(colored=False))
+    section = text.partition("Left the files, still installed:\n")[2].splitlines()[:2]
+    assert [line.split() for line in section] == [
+        [
+            f"{town.ns('apps')}/{name}",
+            *["deployed,", "revision", "1", "stays;", "--prune", "uninstalls", "it"],
+        ]
+        for name in ("three", "two")
+    ]
+    assert "**Left the files, still installed:**\n\n- " in markdown.render(plan)
     said = [event.warning for event in town.events if isinstance(event, Warned)]
     assert [warning.error_id for warning in said] == ["plan.orphan", "plan.orphan"]
     assert town.sync(state=PROD).writes == 0
