@@ -10,6 +10,7 @@ from helmflow.core.ids import ObjectRef
 
 if TYPE_CHECKING:
     from helmflow.flows.session import Cluster, Session
+    from helmflow.kube.client import KubeClient
     from helmflow.plan.model import Plan
     from helmflow.state.model import DesiredState, Environment
 
@@ -42,6 +43,36 @@ def identity_of(cluster: Cluster) -> str:
     """kube-system's uid: the same for as long as a cluster lives; "" where there is no such namespace."""
     namespace = cluster.client.find(ObjectRef("v1", "Namespace", "", "kube-system"))
     return str(namespace["metadata"].get("uid", "")) if namespace is not None else ""
+
+
+class Pins:
+    """Holds clusters that templates read while the files are loading to what the environments have said so far.
+
+    A reference that names another context on purpose is not held to it.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._environments: list[Environment] = []
+        self._read: list[Cluster] = []
+
+    def learn(self, environment: str, context: str, uid: str) -> None:
+        """An environment is for one cluster only. Raises Refusal where another one was read before that was known."""
+        from helmflow.state.model import Environment
+
+        made = Environment(name=environment, pinned_context=context, pinned_uid=uid)
+        self._environments.append(made)
+        for cluster in self._read:
+            check_cluster(cluster, made)
+
+    def open(self, context: str, configured: str) -> KubeClient:
+        """The client of a context, "" for the one in use; `configured` is where it stands, which the session knows."""
+        cluster = self._session.cluster(context)
+        if (not context or self._session.options.cluster.context) and cluster not in self._read:
+            for environment in self._environments:
+                check_cluster(cluster, environment)
+            self._read.append(cluster)
+        return cluster.client
 
 
 def check_confirmed(session: Session, desired: DesiredState, plan: Plan) -> None:

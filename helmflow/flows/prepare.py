@@ -85,7 +85,12 @@ class _ChartNode(NamedTuple):
 
 def request(session: Session, command: str = "", *, need_releases: bool = True) -> LoadRequest:
     """What the options say about which files to load, and how."""
-    state = session.options.state
+    from helmflow.flows.guard import Pins
+
+    state, pins = session.options.state, Pins(session)
+    ports = state_ports(
+        RemoteFiles(chart_cache(session), offline=session.options.render.offline), open_client=pins.open
+    )
     return LoadRequest(
         file=state.file,
         environment=state.environment,
@@ -105,10 +110,7 @@ def request(session: Session, command: str = "", *, need_releases: bool = True) 
         command=command,
         trust=Trust.UNTRUSTED if state.untrusted else Trust.FULL,
         locked=session.options.render.use_lock and not session.options.render.locked,
-        ports=state_ports(
-            RemoteFiles(chart_cache(session), offline=session.options.render.offline),
-            open_client=lambda context, _: session.cluster(context).client,
-        ),
+        ports=replace(ports, pinned=pins.learn),
     )
 
 

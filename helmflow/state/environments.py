@@ -74,6 +74,9 @@ def load(context: Context, spec: Mapping[str, Any], name: str, base_dir: Path, b
     values: Values = {}
     kube_context = ""
     if found is not None:
+        pin = found.get("cluster") or {}
+        if pin and context.ports.pinned is not None:
+            context.ports.pinned(name, pin.get("context", ""), pin.get("uid", ""))
         missing = _missing(found, spec)
         values = _values(context, found, base_dir, below or Env(name=name), missing)
         kube_context = found.get("kubeContext", "")

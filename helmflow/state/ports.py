@@ -55,6 +55,13 @@ class RemoteSource(Protocol):
         """
 
 
+class Pinned(Protocol):
+    """Is told which cluster an environment is for, as soon as its block is read and before its values are."""
+
+    def __call__(self, environment: str, context: str, uid: str) -> None:
+        """Raises Refusal where another cluster has been read already."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
     """The adapters a load may use; None where there is none, which is an error only when one is needed."""
@@ -62,3 +69,4 @@ class Ports:
     secrets: SecretProvider | None = None
     values: ValueSources | None = None
     remote: RemoteSource | None = None
+    pinned: Pinned | None = None

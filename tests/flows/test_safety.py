@@ -98,6 +98,27 @@ def test_a_pinned_environment_asks_another_cluster_nothing(town: Town) -> None:
     assert town.sync(state=PROD).ok
 
 
+@pytest.mark.parametrize("where", ["values", "release", "before"])
+def test_a_pin_is_checked_before_a_template_reads_the_cluster(town: Town, where: str) -> None:
+    reference = "ref+k8s://v1/ConfigMap/default/kube-root-ca.crt/ca.crt"
+    read = '{{ "' + reference + '" | fetchSecretValue | len }}'
+    town.chart("app", config=charts.CONFIG)
+    values = f"values: [{{x: '{reference}'}}]" if where == "values" else ""
+    town.file(
+        "helmflow.yaml.gotmpl",
+        f"{'# ' + read if where == 'before' else ''}\n"
+        f"environments:\n  prod:\n    cluster: {{context: town, uid: somebody-else}}\n    {values}\n---\n"
+        f"releases:\n- {{name: web, namespace: NS(apps), chart: ./charts/app}}\n"
+        + (f"# {read}\n" if where == "release" else "")
+        + ("# {{ .Values.x | fetchSecretValue }}\n" if where == "values" else ""),
+    )
+    with pytest.raises(HelmflowError, match="somebody-else"):
+        town.diff(state=PROD)
+    assert town.wire is not None
+    read_paths = [one.path for one in town.wire.requests if "kube-root-ca" in one.path]
+    assert len(read_paths) == (1 if where == "before" else 0)
+
+
 def test_what_left_the_file_is_shown_and_pruned_dependents_first(town: Town) -> None:
     three(town, "one", "two", "three")
     assert town.sync(state=PROD).ok
