@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
+from typing import Final
 
 from helmflow.core.errors import HelmflowError, Mistake, TemplateError
 from helmflow.core.sensitive import mask_everything
 from helmflow.ui.text import sanitize
+
+# The excerpt of a line shows what stands in it: an address with a password is one secret that nobody declared.
+_PASSWORD: Final = re.compile(r"(://[^/@\s:]*:)[^/@\s]+(?=@)")
 
 
 def render(error: HelmflowError) -> str:
@@ -19,12 +24,16 @@ def render(error: HelmflowError) -> str:
         lines.extend(f"    {sanitize(str(frame))}" for frame in error.frames[:-1])
     if len(error.mistakes) > 1:
         lines.append(f"{len(error.mistakes)} mistakes")
-    return mask_everything("\n".join(lines))
+    return _masked(lines)
 
 
 def render_warning(warning: Mistake) -> str:
     """A warning in the same form."""
-    return mask_everything("\n".join(_mistake(warning, "warning")))
+    return _masked(_mistake(warning, "warning"))
+
+
+def _masked(lines: Iterable[str]) -> str:
+    return mask_everything(_PASSWORD.sub(r"\1***", "\n".join(lines)))
 
 
 def _mistake(mistake: Mistake, word: str) -> Iterator[str]:
