@@ -35,7 +35,7 @@ def project(shop: Shop, tmp_path: Path) -> Shop:
     """Two releases of one chart."""
     folder = tmp_path / "project"
     files = {
-        "helmflow.yaml": STATE,
+        "helmflow.yaml": STATE.replace("kubeContext: embedded", f"kubeContext: {shop.context}"),
         "values.yaml": "color: red\n",
         "chart/Chart.yaml": "apiVersion: v2\nname: chart\nversion: 1.0.0\n",
         "chart/templates/config.yaml": charts.CONFIG,
@@ -47,7 +47,7 @@ def project(shop: Shop, tmp_path: Path) -> Shop:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    return Shop(folder, shop.home)
+    return Shop(folder, shop.home, shop.environ, shop.context, shop.transport)
 
 
 def printed(project: Shop, *words: str, code: int = 0) -> str:
@@ -72,7 +72,7 @@ def test_documents_stand_alone_on_standard_output(project: Shop) -> None:
     assert printed(project, "sync", "-o", "markdown").startswith("<!-- helmflow run default -->")
     for line in printed(project, "sync", "-o", "jsonl", "--always-upgrade").splitlines():
         check(json.loads(line), "event")
-    assert "Plan for embedded" in printed(project, "diff", "-o", "simple")
+    assert f"Plan for {project.context}" in printed(project, "diff", "-o", "simple")
 
 
 @pytest.mark.parametrize(
