@@ -43,6 +43,12 @@ def special(name: str, kind: bytes, target: str = "") -> tuple[tarfile.TarInfo, 
     return info, b""
 
 
+def pax(headers: dict[str, str]) -> tarfile.TarInfo:
+    info = tarfile.TarInfo("web/short")
+    info.pax_headers = headers
+    return info
+
+
 MAIN = file("web/Chart.yaml", CHART)
 
 
@@ -78,9 +84,14 @@ ARCHIVES: dict[str, tuple[Callable[[], bytes], str | None]] = {
     "4 a hard link": (lambda: tar_of(MAIN, special("web/link", tarfile.LNKTYPE, "/etc/passwd")), None),
     "4 a link and a file below it": (
         lambda: tar_of(MAIN, special("web/d", tarfile.SYMTYPE, "/tmp"), file("web/d/evil")), "cannot write"),
+    "4 a link inside": (lambda: tar_of(MAIN, special("web/link", tarfile.SYMTYPE, "Chart.yaml")), None),
+    "4 links in a circle": (
+        lambda: tar_of(MAIN, special("web/a", tarfile.SYMTYPE, "b"), special("web/b", tarfile.SYMTYPE, "a")), None),
     "5 a device": (lambda: tar_of(MAIN, special("web/null", tarfile.CHRTYPE)), None),
     "5 a pipe": (lambda: tar_of(MAIN, special("web/pipe", tarfile.FIFOTYPE)), None),
     "6 a name that comes twice": (lambda: tar_of(MAIN, file("web/a", b"1"), file("web/a", b"2")), "comes twice"),
+    "6 names that differ in case": (lambda: tar_of(MAIN, file("web/a", b"1"), file("web/A", b"2")), None),
+    "7 one large file": (lambda: bomb(6 << 20), "larger than the maximum"),
     "7 a bomb": (lambda: bomb(110 << 20), "larger than the maximum"),
     "8 many files": (lambda: tar_of(MAIN, *(file(f"web/f{n}", b"") for n in range(20_001))), "more than 20000 members"),
     "9 a header that lies": (lying, "unexpected EOF"),
@@ -91,6 +102,8 @@ ARCHIVES: dict[str, tuple[Callable[[], bytes], str | None]] = {
     "11 no Chart.yaml": (lambda: tar_of(file("web/values.yaml", b"a: 1\n")), "Chart.yaml file is missing"),
     "11 Chart.yaml at the root": (lambda: tar_of(file("Chart.yaml", CHART)), ""),
     "11 two roots": (lambda: tar_of(MAIN, file("other/Chart.yaml", CHART.replace(b"web", b"other"))), "comes twice"),
+    "12 a NUL in a name": (lambda: tar_of((pax({"path": "web/a\0/../../evil"}), b"x"), MAIN), "invalid tar header"),
+    "12 a name in a pax header": (lambda: tar_of(MAIN, (pax({"path": "web/../../evil"}), b"x")), "parent directory"),
     "12 a newline in a name": (lambda: tar_of(MAIN, file("web/a\nb")), None),
     "12 a long name": (lambda: tar_of(MAIN, file("web/" + "a" * 300)), "cannot write"),
     "12 a very deep name": (lambda: tar_of(MAIN, file("web/" + "a/" * 3000 + "b")), "cannot write"),
@@ -103,6 +116,9 @@ ARCHIVES: dict[str, tuple[Callable[[], bytes], str | None]] = {
             b"b%d: &b%d [%s],\n" % (n, n, b", ".join([b"*b%d" % (n - 1) if n else b"*a"] * 10)) for n in range(9)) + b"}\n")),
         ""),
     "27 deep nesting": (lambda: tar_of(MAIN, file("web/values.yaml", b"a: " + b"[" * 10_000)), "values.yaml"),
+    "27 a huge scalar": (lambda: tar_of(MAIN, file("web/values.yaml", b"a: " + b"x" * (4 << 20))), None),
+    "27 dates, octals and yes": (
+        lambda: tar_of(MAIN, file("web/values.yaml", b"a: 2001-02-03\nb: 0777\nc: yes\nd: 1_000\n")), None),
     "27 a Python tag": (lambda: tar_of(MAIN, file("web/values.yaml", b"a: !!python/object/apply:os.system [touch evil]\n")), None),
 }  # fmt: skip
 

@@ -204,6 +204,9 @@ def _header_name(header: bytes) -> str:
     return name
 
 
+_PAX_TEXTS: Final = (b"path", b"linkpath", b"uname", b"gname")
+
+
 def _pax(content: bytes) -> dict[str, str]:
     """The records of an extended header: `LENGTH KEY=VALUE\\n`."""
     records: dict[str, str] = {}
@@ -214,7 +217,9 @@ def _pax(content: bytes) -> dict[str, str]:
             raise _refused("archive/tar: invalid tar header", error_id="chart.archive-corrupt")
         end = at + int(content[at:blank])
         key, _, value = content[blank + 1 : end - 1].partition(b"=")
-        if end <= blank or end > len(content):
+        # a NUL ends names elsewhere: what is checked and what is written would differ
+        cut = b"\0" in (value if key in _PAX_TEXTS else key)
+        if end <= blank or end > len(content) or not key or cut:
             raise _refused("archive/tar: invalid tar header", error_id="chart.archive-corrupt")
         records[_text(key)] = _text(value)
         at = end
