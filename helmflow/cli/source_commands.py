@@ -123,7 +123,7 @@ def repo_add(given: SimpleNamespace) -> int:
     if given.url.startswith("oci://"):
         raise ConfigError(
             f"{given.url} is a registry, which has no index", error_id="repository.oci",
-            hint="log in with `helmflow chart login` and name charts by oci://",
+            hint="log in with `helmflow registry login` and name charts by oci://",
         )  # fmt: skip
     password = sys.stdin.readline().rstrip("\r\n") if given.password_stdin else given.password
     entry = dict(

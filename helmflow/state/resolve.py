@@ -239,9 +239,20 @@ class _Resolver:
         declared = self.repositories.get(repository_name)
         if self.lock is not None and declared is not None:
             chart = spec["chart"].split("/", 1)[1].rsplit("/", 1)[-1]
-            version = self.lock.version(chart, spec.get("version", ""), span_of(written, "version") or span)
-            spec["version"] = version
+            place = span_of(written, "version") or span
+            try:
+                spec["version"] = self.lock.version(chart, spec.get("version", ""), place)
+            except ConfigError:
+                if self.has_chart(
+                    spec, span
+                ):  # `deps` locks what is wanted: another environment may want less
+                    raise
         return self.built(spec, own_labels, declared, span)
+
+    def has_chart(self, spec: Spec, span: Span | None) -> bool:
+        """Whether a settled release is wanted here, so that its chart matters."""
+        wanted = conditions.enabled(spec.get("condition", ""), self.loaded.values, span)
+        return wanted and bool(spec.get("installed", True))
 
     def settled(self, written: Spec) -> Spec:
         """The written release with templates inherited, defaults taken over and its own templates rendered."""

@@ -18,8 +18,13 @@ PAGES = sorted(DOCS.glob("*.md"))
 # Commands that are shown and not run, each with its reason.
 NOT_RUN = {
     "helmflow COMMAND --help": "a form, not a command",
+    "helmflow release COMMAND --help": "a form, not a command",
     "helmflow chart serve repository -- COMMAND": "a form, not a command",
+    "helmflow cluster start": "serves until it is stopped; tests/cli/test_cluster.py runs it",
+    "helmflow cluster kubeconfig": "only while the cluster is served; tests/cli/test_cluster.py runs it",
 }
+# They need a registry or a key of the reader's: tests/providers and tests/cli run them with some of their own.
+_ELSEWHERE = ("helmflow chart push ", "helmflow chart sign ", "helmflow chart verify ", "helmflow registry ")
 _INLINE = re.compile(r"`(helmflow [^`]+)`")
 
 
@@ -42,7 +47,7 @@ def mentioned(page: Path) -> list[str]:
 def test_every_command_of_a_page_works(page: Path, shop: Shop) -> None:
     (shop.folder / "helmflow.yaml").write_bytes((EXAMPLE / "helmflow.yaml").read_bytes())
     for command in shown(page):
-        if command in NOT_RUN:
+        if command in NOT_RUN or command.startswith(_ELSEWHERE):
             continue
         code, text = run(shop, shlex.split(command))
         assert "Traceback" not in text

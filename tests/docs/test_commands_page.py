@@ -10,6 +10,12 @@ def test_every_command_has_a_section() -> None:
     assert commands_page.sections(text) == set(commands_page.commands())
 
 
+def test_every_section_has_an_example() -> None:
+    text = commands_page.PAGE.read_text(encoding="utf-8")
+    found = [section for section in text.split("\n## ")[1:] if "\n    helmflow " not in section]
+    assert [section.partition("\n")[0] for section in found] == []
+
+
 def test_the_tables_of_flags_are_current() -> None:
     text = commands_page.PAGE.read_text(encoding="utf-8")
     assert commands_page.render(text) == text, "run python -m tests.commands_page"

@@ -217,6 +217,17 @@ CASES: dict[str, Case] = {
         "[write --state-values-set a.b=1,c[0]=x; a dot in a key is written \\.]",
         argv=["--state-values-set", "a", "list"],
     ),
+    "locked-chart-not-wanted": Case(
+        {
+            "helmfile.yaml": "repositories:\n- {name: r, url: http://x}\nvalues:\n- y: {enabled: false}\nreleases:\n"
+            "- {name: a, chart: r/y, condition: y.enabled}\n- {name: b, chart: r/y, installed: false}\n- {name: c, chart: r/z}\n",
+            "helmfile.lock": "version: v1\ndependencies:\n- {name: x, repository: http://x, version: 1.0.0}\n",
+        },
+        [
+            'lock.missing helmfile.yaml:8:3: no resolved dependency found for "z", running "helmflow deps" may resolve the '
+            "issue [helmfile.lock has no version of z that satisfies *]"
+        ],
+    ),
     "locked-chart-missing": Case(
         {
             "helmfile.yaml": "repositories:\n- {name: r, url: http://x}\nreleases:\n- {name: a, chart: r/y, version: ~2}\n",
