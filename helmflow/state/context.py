@@ -125,7 +125,8 @@ def read_text(path: Path) -> str:
             raise ConfigError(
                 f"{path} is larger than {MAX_STATE_FILE_BYTES} bytes", error_id="file.too-large"
             )
-        return path.read_bytes().decode("utf-8", "surrogateescape")
+        # Editors on Windows begin files with a mark that is no part of the text.
+        return path.read_bytes().removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
     except OSError as cause:
         raise ConfigError(f"cannot read {path}: {cause.strerror}", error_id="file.unreadable") from cause
 
