@@ -135,7 +135,9 @@ def print_env(given: SimpleNamespace) -> int:
     """Print the values of the environment."""
     from helmflow.flows import files
 
-    _write_values(files.print_env(options.run_options(given), quiet_emit(given), output=given.output or "yaml"))
+    _write_values(
+        files.print_env(options.run_options(given), quiet_emit(given), output=given.output or "yaml")
+    )
     return ExitCode.OK
 
 

@@ -34,8 +34,11 @@ def template(
                 upgrade=options.render.is_upgrade,
                 offline=True,
             )
-            yield release, rendered.template_output(
-                show_only=options.render.show_only or prepared.release.options.template_show_only
+            yield (
+                release,
+                rendered.template_output(
+                    show_only=options.render.show_only or prepared.release.options.template_show_only
+                ),
             )
             journal.record("template", prepared.release)
             local_hooks.fire(session, desired, prepared.release, "cleanup", "template", None, emit)

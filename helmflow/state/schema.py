@@ -376,9 +376,7 @@ STATE: Final = Block(
         "defaultInherit": Key(ListOf(_TEXT, single=True), "Templates that every release inherits first."),
         **_MISSING,
         "lockFilePath": Key(_TEXT, "Path of the lock file."),
-        "mirrors": Key(
-            MapOf(_TEXT), "URL prefixes and where to fetch from instead of them.", own=True
-        ),
+        "mirrors": Key(MapOf(_TEXT), "URL prefixes and where to fetch from instead of them.", own=True),
         "llm": Key(LLM, "Settings of `doctor`."),
         "renderedvalues": Key(_FREE, "Written by `build`; without effect."),
         "requiredVersion": Key(_TEXT, "Versions of helmflow that may read this file.", own=True),

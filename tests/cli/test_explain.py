@@ -37,9 +37,11 @@ def test_compare_shows_what_differs_without_a_cluster(shop: Shop) -> None:
     assert done.code == 2
     assert "  values.replicas: 2 -> 4" in done.out
     assert "  presence: absent -> present" in done.out
-    assert "  Deployment shop-apps/catalog: spec.replicas: 2 -> 4" in done.out
+    assert "  Deployment shop-apps/orders: spec.replicas: 2 -> 4" in done.out
     assert "Deployment" not in shop.run("compare", "staging", "prod", "--skip-charts").out
-    same = shop.run("compare", "staging", "staging", "--detailed-exitcode")  # random passwords are no difference
+    same = shop.run(
+        "compare", "staging", "staging", "--detailed-exitcode"
+    )  # random passwords are no difference
     assert (same.code, "are equal in staging and staging" in same.out) == (0, True)
     assert "state.unknown-environment" in shop.run("compare", "staging", "nowhere").err
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from helmflow.core.errors import ChartError
 from helmflow.helm.chart.behaviour import HELM_3, HELM_4
 from helmflow.helm.chart.model import Chart, Metadata
-from helmflow.helm.values.coalesce import _Coalescing, coalesce, merge
+from helmflow.helm.values.coalesce import _Coalescing, coalesce, merge, merge_tables
 from tests import conformance
 
 
@@ -118,3 +118,13 @@ def test_the_short_way_gives_what_the_long_way_gives(parent: Any, child: Any, gr
     long = outcome(run.top)
     assert outcome(run.over_known_defaults) == long
     assert outcome(coalesce) == long
+
+
+def test_merging_leaves_nulls_below_where_helm_does() -> None:
+    under: dict[str, Any] = {"a": 1.0, "t": {"x": 1.0}}
+    assert merge_tables({"a": None, "n": None, "t": {"y": None}}, under) == {
+        "a": None,
+        "n": None,
+        "t": {"y": None, "x": 1.0},
+    }
+    assert under == {"a": None, "n": None, "t": {"x": 1.0, "y": None}}

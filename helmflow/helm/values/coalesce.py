@@ -84,8 +84,10 @@ def merge(chart: Chart, user: Tree, *, warn: Warn | None = None, behaviour: Beha
 def merge_tables(over: Tree, under: Tree) -> Tree:
     """`over`, changed in place: keys of `under` that it lacks are added, maps merged. Nulls count as values.
 
-    Where a map is only in `under`, the result shares it.
+    Where a map is only in `under`, the result shares it. `under` gets the nulls of `over`, as in Helm: who reads it
+    afterwards sees them.
     """
+    _nulls_down(over, under)
     _Coalescing(_ignore, keep_nulls=True, behaviour=HELM_4).tables(over, under, "", keep_nulls=True)
     return over
 
@@ -106,6 +108,16 @@ def copied(value: Any) -> Any:
     if isinstance(value, list):
         return [copied(item) if isinstance(item, dict | list) else item for item in value]
     return value
+
+
+def _nulls_down(over: Tree, under: Tree) -> None:
+    for key, value in over.items():
+        if value is None:
+            under[key] = None
+        elif isinstance(value, dict):
+            below = under.get(key)
+            if isinstance(below, dict):
+                _nulls_down(value, below)
 
 
 def _cleaned(table: Tree) -> Tree:
