@@ -204,9 +204,8 @@ def repo_update(given: SimpleNamespace) -> int:
             fetcher.index(one)
         except ChartError as failure:
             failed.append(one.url)
-            print(
-                f'...Unable to get an update from the "{one.name}" chart repository ({one.url}):\n\t{failure.message}'
-            )
+            where = f'from the "{one.name}" chart repository ({one.url})'
+            print(f"...Unable to get an update {where}:\n\t{failure.message}")  # noqa: T201
         else:
             print(f'...Successfully got an update from the "{one.name}" chart repository')  # noqa: T201
     if failed:

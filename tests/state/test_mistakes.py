@@ -224,8 +224,10 @@ CASES: dict[str, Case] = {
             "helmfile.lock": "version: v1\ndependencies:\n- {name: x, repository: http://x, version: 1.0.0}\n",
         },
         [
-            'lock.missing helmfile.yaml:8:3: no resolved dependency found for "z", running "helmflow deps" may resolve the '
-            "issue [helmfile.lock has no version of z that satisfies *]"
+            (
+                'lock.missing helmfile.yaml:8:3: no resolved dependency found for "z", running "helmflow deps" may '
+                "resolve the issue [helmfile.lock has no version of z that satisfies *]"
+            )
         ],
     ),
     "locked-chart-missing": Case(
