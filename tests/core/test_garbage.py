@@ -8,7 +8,7 @@ from helmflow.core.garbage import Paused
 
 
 def test_the_collector_goes_on_after_the_last_pause() -> None:
-    assert gc.isenabled()
+    gc.enable()  # short processes turn it off for good, and other tests are such processes
     with Paused():
         assert not gc.isenabled()
         with Paused():

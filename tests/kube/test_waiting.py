@@ -205,10 +205,15 @@ def test_why_an_image_could_not_be_pulled_outlives_the_back_off(wait: Callable[.
 
     failed = pulling(11, "ErrImagePull", "manifest for web:9 not found")
     backing_off = pulling(12, "ImagePullBackOff", 'Back-off pulling image "web:9"')
-    patience = Patience(look_back_s=60, gather_s=0.1, image_pull_s=0.3)
-    (failure,) = wait(Cluster(events(failed), events(backing_off)), seed=pod(10), patience=patience)[
-        0
-    ].failures
+    patience = Patience(look_back_s=60, gather_s=0.1, image_pull_s=2)
+
+    def apart() -> Iterator[bytes]:
+        yield from events(failed).chunks or ()
+        time.sleep(1)  # far longer than the wait needs to look at what came
+        yield from events(backing_off).chunks or ()
+
+    cluster = Cluster(Response(status=200, headers={}, chunks=apart()))
+    (failure,) = wait(cluster, seed=pod(10), patience=patience)[0].failures
     assert not failure.timed_out
     assert failure.why == (
         'pod p: container main: ImagePullBackOff: Back-off pulling image "web:9": manifest for web:9 not found'
