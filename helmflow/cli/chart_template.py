@@ -107,7 +107,7 @@ def _render(request: _Request) -> int:
         skip_tests="skip-tests" in request.switches,
         no_hooks="no-hooks" in request.switches,
         legacy_hooks="legacy-hooks" in request.switches,
-        unread_values=request.last("strict-values", "off"),
+        unread_values=_strictness(request.last("strict-values", "off")),
         programs=kept.programs,
     )
     rendered = engine.render(chart, _values(request, kept), options)
@@ -127,7 +127,7 @@ def _render(request: _Request) -> int:
         return 0
     sys.stdout.write(text)
     sys.stdout.flush()
-    rendered.keep_programs()
+    engine.keep_programs(rendered.chart, kept.programs)
     kept.save_seen(chart, name)
     return 0
 
@@ -183,6 +183,12 @@ def _chart_path(source: str, request: _Request) -> str:
     fetcher = ChartFetcher(())
     fetched = fetcher.fetch(source, request.last("version"), Path.cwd(), devel="devel" in request.switches)
     return os.fspath(fetched.path)
+
+
+def _strictness(word: str) -> str:
+    if word not in ("off", "warn", "error"):
+        raise _usage(f"--strict-values does not take {word!r}: off, warn or error")
+    return word
 
 
 def _names(words: Sequence[str]) -> tuple[str, str]:

@@ -329,7 +329,8 @@ def run_options(given: SimpleNamespace) -> flow.RunOptions:
             validate=bool(get("validate")),
             post_renderer=get("post_renderer") or "",
             post_renderer_args=tuple(get("post_renderer_args") or ()),
-            unread_values=get("strict_values") or "warn",
+            unread_values=_one_of(get("strict_values") or "", "strict-values", ("off", "warn", "error"))
+            or "warn",
             legacy_hooks=bool(get("legacy_hooks")),
             is_upgrade=bool(get("is_upgrade")),
             args=" ".join(filter(None, (get("args"), get("sync_args")))),

@@ -112,7 +112,7 @@ def render(
         # What is wrong with the result as a whole, such as values that the schema refuses, is the release's.
         error.span = error.span or _written_at(prepared, error) or prepared.release.span
         raise
-    session.rendered.setdefault(id(rendered.chart), rendered)
+    session.rendered[id(rendered.chart)] = rendered.chart
     session.emit(
         ReleaseRendered(
             release=prepared.release.id,

@@ -18,15 +18,15 @@ from helmflow.flows.options import ClusterOptions, RunOptions
 
 if TYPE_CHECKING:
     from helmflow.gotemplate.program_cache import ProgramCache
+    from helmflow.helm.chart.model import Chart
     from helmflow.helm.release.store import Driver
-    from helmflow.helm.render.engine import Rendered
     from helmflow.kube.client import KubeClient
     from helmflow.kube.transport import Transport
     from helmflow.providers.charts.cache import ChartCache
     from helmflow.state.model import DesiredState, Release
 
 EMBEDDED: Final = "embedded"
-KEEPING_S: Final = 1.0
+KEEPING_S: Final = 1.0  # what a command may take longer for the sake of the next one
 
 OpenTransport = Callable[[str, ClusterOptions], "OpenedTransport"]
 
@@ -74,7 +74,7 @@ class Session:
     charts: ChartCache | None = None
     checked: set[tuple[int, str, str]] = field(default_factory=set)
     programs: ProgramCache = field(default_factory=_programs)
-    rendered: dict[int, Rendered] = field(default_factory=dict)
+    rendered: dict[int, Chart] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def cluster(self, context: str) -> Cluster:
@@ -109,11 +109,13 @@ class Session:
 
         Texts from values are not kept: they may hold secrets.
         """
+        from helmflow.helm.render import engine
+
         end = self.clock.monotonic() + KEEPING_S
-        for rendered in self.rendered.values():
+        for chart in self.rendered.values():
             if self.clock.monotonic() > end:
                 return
-            rendered.keep_programs(met_too=False)
+            engine.keep_programs(chart, self.programs, met_too=False)
 
     def _say_throttled(self, name: str) -> Callable[[float], None]:
         """What tells people, once, that a cluster is slow because it asked for fewer requests."""

@@ -42,7 +42,7 @@ def test_programs_and_heads_serve_the_next_process(tmp_path: Path) -> None:
     options = engine.RenderOptions(release_name="r", programs=things.programs)
     chart = load(path)
     rendered = engine.render(chart, {}, options)
-    rendered.keep_programs()
+    engine.keep_programs(rendered.chart, things.programs)
     things.save_seen(chart, "r")
     other = kept.Kept(tmp_path / "kept")
     other.load_seen(load(path), "r")

@@ -112,16 +112,6 @@ class Rendered:
         """The text that a release record stores: each document as `---`, its source and its content."""
         return manifests.stream(self.manifests)
 
-    def keep_programs(self, *, met_too: object = True) -> None:
-        """Compile the chart's templates for the next process, what `options.programs` has not got yet.
-
-        Takes longer than rendering did: for when the output is written. `met_too` keeps the texts that `tpl` met, which
-        are values.
-        """
-        templates: TemplateSet | None = self.chart.memo.get(_KEPT)
-        if templates is not None and self.options.programs is not None:
-            templates.save_programs(self.options.programs, met_too=met_too)
-
     def template_output(self, *, show_only: tuple[str, ...] = ()) -> str:
         """What `helm template` prints: CRDs if asked for, manifests, then hooks. Raises ChartError for an unknown
         `show_only`."""
@@ -132,6 +122,17 @@ class Rendered:
             hooks = (hook for hook in self.hooks if not (self.options.skip_tests and "test" in hook.events))
             shown += manifests.stream(hook.manifest for hook in hooks)
         return manifests.only(shown, show_only) if show_only else shown
+
+
+def keep_programs(chart: Chart, programs: ProgramCache, *, met_too: object = True) -> None:
+    """Compile the templates of a chart, as `Rendered` has it, for the next process: what `programs` has not got yet.
+
+    Takes longer than rendering did: for when the output is written. `met_too` keeps the texts that `tpl` met, which
+    are values.
+    """
+    templates: TemplateSet | None = chart.memo.get(_KEPT)
+    if templates is not None:
+        templates.save_programs(programs, met_too=met_too)
 
 
 def render(chart: Chart, values: dict[str, Any], options: RenderOptions) -> Rendered:
