@@ -89,6 +89,7 @@ def _render(request: _Request) -> int:
     from helmflow.helm.render.kept import Kept
 
     name, source = _names(request.words)
+    strictness = _strictness(request.last("strict-values", "off"))
     kept = Kept()
     chart = kept.load_chart(_chart_path(source, request))
     kept.load_seen(chart, name)
@@ -107,7 +108,7 @@ def _render(request: _Request) -> int:
         skip_tests="skip-tests" in request.switches,
         no_hooks="no-hooks" in request.switches,
         legacy_hooks="legacy-hooks" in request.switches,
-        unread_values=_strictness(request.last("strict-values", "off")),
+        unread_values=strictness,
         programs=kept.programs,
     )
     rendered = engine.render(chart, _values(request, kept), options)

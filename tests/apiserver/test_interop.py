@@ -5,10 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +21,7 @@ from helmflow.helm.release.record import ReleaseStatus, Revision
 from helmflow.helm.release.store import ReleaseStore
 from helmflow.kube import kubeconfig
 from helmflow.kube.http import HttpTransport
+from tests import helm_sdk
 from tests.flows import charts
 from tests.flows.town import Town, plan_of, report_of
 
@@ -39,13 +37,6 @@ VOLATILE = {
     "clusterIPs",
     "nodePort",
 }
-CODE = """\
-import json, sys, helm_python
-config, action, arguments = json.loads(sys.argv[1])
-with helm_python.Config(**config) as helm:
-    answer = getattr(helm, action)(**arguments)
-    print(json.dumps(list(answer) if action in ('list', 'history') else answer, default=str))
-"""
 NOTES = "Color {{ .Values.color }} of {{ .Release.Name }}, revision {{ .Release.Revision }}.\n"
 SECRET = "apiVersion: v1\nkind: Secret\nmetadata: {name: {{ .Release.Name }}}\nstringData: {color: {{ .Values.color }}}\n"
 SERVICE = "apiVersion: v1\nkind: Service\nmetadata: {name: {{ .Release.Name }}}\nspec: {ports: [{port: 80}], selector: {app: {{ .Release.Name }}}}\n"
@@ -59,24 +50,14 @@ class Shared:
     kubeconfig: Path
 
     def helm(self, action: str, **arguments: Any) -> Any:
-        """An action of the SDK, in a process that is called helm: that names its field manager."""
+        """An action of the SDK."""
         config = {
             "kubeconfig_path": str(self.kubeconfig),
             "namespace": self.town.ns("apps"),
             "qps": 1000.0,
             "burst_limit": 1000,
         }
-        done = subprocess.run(
-            ["helm", "-c", CODE, json.dumps([config, action, arguments])],
-            executable=os.path.realpath(sys.executable),
-            env={**os.environ, "PYTHONPATH": str(Path(helm_python.__file__).parent.parent)},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
+        return helm_sdk.helm(config, action, arguments)
 
     def install(self, color: str) -> None:
         self.helm(

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from helmflow.execute.report import Outcome
+from tests import helm_sdk
 from tests.flows import charts
 from tests.flows.town import Town, plan_of, report_of
 
@@ -30,10 +26,7 @@ def real(town: Town, request: pytest.FixtureRequest) -> Town:
 
 
 def helm(town: Town, action: str, **arguments: Any) -> Any:
-    """What an action of the SDK answers.
-
-    It runs in a process that is called helm: the SDK names its field manager after the program it is part of.
-    """
+    """What an action of the SDK answers."""
     from tests.apiserver import fixture
 
     config = {
@@ -41,24 +34,7 @@ def helm(town: Town, action: str, **arguments: Any) -> Any:
         "kube_context": "real",
         "namespace": town.ns("apps"),
     }
-    code = (
-        "import json, sys, helm_python\n"
-        "config, action, arguments = json.loads(sys.argv[1])\n"
-        "with helm_python.Config(**config) as helm:\n"
-        "    answer = getattr(helm, action)(**arguments)\n"
-        "    print(json.dumps(list(answer) if action in ('list', 'history') else answer, default=str))\n"
-    )
-    done = subprocess.run(
-        ["helm", "-c", code, json.dumps([config, action, arguments])],
-        executable=os.path.realpath(sys.executable),
-        env={**os.environ, "PYTHONPATH": str(Path(helm_python.__file__).parent.parent)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return helm_sdk.helm(config, action, arguments)
 
 
 def _install(town: Town) -> None:

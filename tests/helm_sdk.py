@@ -1,0 +1,35 @@
+"""Real Helm's SDK in a process that is called helm: it names its field manager after the program it is part of."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+_CODE = """\
+import json, sys, helm_python
+config, action, arguments = json.loads(sys.argv[1])
+with helm_python.Config(**config) as helm:
+    answer = getattr(helm, action)(**arguments)
+    print(json.dumps(list(answer) if action in ('list', 'history') else answer, default=str))
+"""
+
+
+def helm(config: dict[str, Any], action: str, arguments: dict[str, Any]) -> Any:
+    """What an action of the SDK answers."""
+    import helm_python
+
+    done = subprocess.run(
+        ["helm", "-c", _CODE, json.dumps([config, action, arguments])],
+        executable=os.path.realpath(sys.executable),
+        env={**os.environ, "PYTHONPATH": str(Path(helm_python.__file__).parent.parent)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
