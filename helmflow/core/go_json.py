@@ -161,7 +161,6 @@ _ESCAPES: Final = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\
 _CONTROLS: Final = {code: f"\\u{code:04x}" for code in range(32)}
 _ASCII: Final = {**_CONTROLS, **{ord(char): shown for char, shown in _ESCAPES.items()}}
 _ASCII_HTML: Final = {**_ASCII, **{ord(char): f"\\u{ord(char):04x}" for char in "<>&"}}
-_floats: dict[float, str] = {}
 
 
 def _escape(found: re.Match[str]) -> str:
