@@ -4,18 +4,16 @@ Both sides render the same charts as shipped, sample by sample in turn; equal ou
 changes one value that reaches the output. Figures are medians; ratios are geometric means. Warm, helmflow has the compiled
 programs, `tpl` strings, schema verdicts of unchanged parts of the values, and the YAML and JSON of such parts; it has no
 rendered text. Cold, it has nothing. Prints the tables and writes them with a plot to --out (render.md and render.svg).
+Whole processes are measured by benchmarks/chart_template.
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
-import json
 import math
-import os
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -58,7 +56,6 @@ GOALS = {
     "toYaml: Helm / helmflow": (">=", 6.0),
     "values load: helmflow / Helm": ("<=", 1.0),
     "100 releases: helmflow / Helm on two threads": ("<=", 0.25),
-    "whole process: helmflow / helm": ("<=", 0.5),
 }
 
 
@@ -281,47 +278,6 @@ def hundred_releases(subjects: list[Subject]) -> float:
     return float(mine_ms / real_ms)
 
 
-def helm_binary() -> str:
-    """The real helm: HELM_BINARY, the one on PATH, or built with `go install` into benchmarks/out; "" where none is."""
-    known = os.environ.get("HELM_BINARY") or shutil.which("helm")
-    if known:
-        return known
-    if not shutil.which("go"):
-        return ""
-    target = OUT.absolute() / "bin"
-    subprocess.run(
-        ["go", "install", "helm.sh/helm/v4/cmd/helm@v4.2.3"],
-        env={**os.environ, "GOBIN": str(target)},
-        check=True,
-    )
-    return str(target / "helm")
-
-
-def run_process(environment: dict[str, str], words: list[str]) -> float:
-    return timed(lambda: subprocess.run(words, env=environment, check=True, capture_output=True))
-
-
-def whole_process(subjects: list[Subject], helm: str) -> float:
-    """helmflow / helm for one `template` command as a process, helmflow's caches warm."""
-    ratios = []
-    with tempfile.TemporaryDirectory() as scratch:
-        environment = {**os.environ, "HELMFLOW_CACHE_HOME": scratch}
-        values = Path(scratch) / "values.yaml"
-        for subject in subjects[:20]:
-            values.write_text(json.dumps(values_at(subject.changed, "v1")))
-            command = ["template", "demo", str(subject.path), "-f", str(values)]
-            mine = [sys.executable, "-m", "helmflow", "chart", *command]
-
-            run = partial(run_process, environment)
-            time.sleep(2.1)  # files must be older than the clock's step to be trusted
-            for _ in range(2):
-                run(mine)
-            pairs = [(run(mine), run([helm, *command])) for _ in range(7)]
-            own, real = (statistics.median(column) for column in zip(*pairs, strict=True))
-            ratios.append(own / real)
-    return geometric(ratios)
-
-
 def plot(rows: list[tuple[str, float, float]]) -> str:
     """Horizontal bars: how many times faster each chart renders."""
     height = 18 * len(rows) + 40
@@ -357,7 +313,6 @@ def main() -> int:
     parser.add_argument("--charts", type=int, default=35)
     parser.add_argument("--samples", type=int, default=15)
     parser.add_argument("--out", type=Path, default=OUT, help="the folder for render.md and render.svg")
-    parser.add_argument("--no-process", action="store_true", help="leave the whole-process figure out")
     parser.add_argument("--quick", action="store_true", help="10 charts, 5 samples")
     given = parser.parse_args()
     count, samples = (10, 5) if given.quick else (given.charts, given.samples)
@@ -376,8 +331,6 @@ def main() -> int:
     figures["toYaml: Helm / helmflow"] = to_yaml_ratio(subjects)
     figures["values load: helmflow / Helm"] = values_load_ratio(subjects)
     figures["cold: helmflow / Helm"] = geometric([own / real for own, real in map(cold, subjects)])
-    if not given.no_process and (helm := helm_binary()):
-        figures["whole process: helmflow / helm"] = whole_process(subjects, helm)
     text = report(rows, figures, dominated)
     given.out.mkdir(parents=True, exist_ok=True)
     (given.out / "render.md").write_text(text, encoding="utf-8")
