@@ -5,11 +5,12 @@ from __future__ import annotations
 import gc
 from _thread import allocate_lock
 
-_COLLECT_AFTER = 1_000_000  # objects that pauses left behind
+_COLLECT_AFTER = 1_000_000  # objects that pauses left behind, at least
 
 _lock = allocate_lock()
 _pauses = 0  # in any thread; the collector is the process's
 _left = 0  # objects of pauses since the last whole collection
+_living = 0  # after that
 
 
 class Paused:
@@ -41,11 +42,15 @@ class Paused:
 
 def _grow_old() -> None:
     """Move every object to the oldest generation; now and then look through all of them instead."""
-    global _left
+    global _left, _living
+    if gc.get_freeze_count():  # what others froze would thaw
+        return
     _left += gc.get_count()[0]
-    if _left > _COLLECT_AFTER:
-        _left = 0
+    everything = _left > max(_COLLECT_AFTER, _living)
+    if everything:
         gc.collect()
-    elif not gc.get_freeze_count():  # what others froze would thaw
-        gc.freeze()
-        gc.unfreeze()
+        _left = 0
+    gc.freeze()
+    if everything:
+        _living = gc.get_freeze_count()
+    gc.unfreeze()
