@@ -23,7 +23,7 @@ from helmflow.flows.prepare import Chosen
 from helmflow.flows.session import Cluster, Session
 from helmflow.helm.release import marks
 from helmflow.helm.release.marks import Mark
-from helmflow.helm.release.record import ReleaseStatus
+from helmflow.helm.release.record import ReleaseStatus, Revision
 from helmflow.helm.release.store import ReleaseStore, StoredRevision
 from helmflow.kube import errors, objects
 from helmflow.kube.client import MERGE_PATCH
@@ -45,12 +45,13 @@ _STAYS: Final = (*_ARRIVALS, ActionKind.KEEP)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One release of an inventory."""
+    """One release of an inventory. `first_deployed`: which one it is, where its own record does not say whose it is."""
 
     namespace: str
     name: str
     level: int = 0
     prevent_destroy: bool = False
+    first_deployed: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -282,13 +283,19 @@ def _told(release: ReleasePlan, report: ReleaseReport) -> dict[str, Any]:
 
 
 def _entry_of(release: ReleasePlan) -> Entry:
-    mark = release.mark
+    mark, stored = release.mark, release.previous
+    kept = stored is not None and release.action.kind is ActionKind.KEEP
     return Entry(
         namespace=release.owner.namespace,
         name=release.owner.name,
         level=mark.level if mark else 0,
         prevent_destroy=bool(mark and mark.prevent_destroy),
+        first_deployed=stored.first_deployed if kept and stored and not _marked(stored) else "",
     )
+
+
+def _marked(stored: Revision) -> bool:
+    return marks.read(stored.labels, stored.number) is not None
 
 
 def _key(release: ReleasePlan) -> str:
@@ -298,8 +305,12 @@ def _key(release: ReleasePlan) -> str:
 
 
 def _text(entry: Entry) -> str:
-    said = {"namespace": entry.namespace, "name": entry.name, "level": entry.level}
-    return json.dumps({**said, "preventDestroy": True} if entry.prevent_destroy else said)
+    said: dict[str, Any] = {"namespace": entry.namespace, "name": entry.name, "level": entry.level}
+    if entry.prevent_destroy:
+        said["preventDestroy"] = True
+    if entry.first_deployed:
+        said["firstDeployed"] = entry.first_deployed
+    return json.dumps(said)
 
 
 def _lease(ref: ObjectRef, mark: Mark, annotations: Mapping[str, str | None]) -> dict[str, Any]:
@@ -332,11 +343,26 @@ def _orphans_in(
         for revision in ReleaseStore(cluster.client, namespace, cluster.driver).list(names=names):
             newest[namespace, revision.name] = revision  # sorted by number: the last one stays
     for key, revision in sorted(newest.items()):
-        said = marks.read(revision.labels, revision.number)
-        # A release that another project or environment has taken over meanwhile is no longer ours.
-        ours = said is None or (said.project, said.environment) == (mark.project, mark.environment)
-        if key in left and ours and revision.status is not ReleaseStatus.UNINSTALLED:
+        if key not in left or revision.status is ReleaseStatus.UNINSTALLED:
+            continue
+        if _is_ours(cluster, revision, left[key], mark):
             yield _found(revision, left[key], beside)
+
+
+def _is_ours(cluster: Cluster, revision: StoredRevision, entry: Entry, mark: Mark) -> bool:
+    """Whether a release is still the one of the inventory.
+
+    It is not where another project or environment has taken it over, nor where somebody uninstalled it and installed
+    another one of that name: Helm copies our labels when it upgrades or rolls back, and begins without them. A
+    release that Helm installed and the files named without changing it never had any: it is known by its first day.
+    """
+    said = marks.read(revision.labels, revision.number)
+    if said is not None:
+        return (said.project, said.environment) == (mark.project, mark.environment)
+    if not entry.first_deployed:
+        return False
+    stored = ReleaseStore(cluster.client, revision.namespace, cluster.driver)
+    return stored.get(revision.name, revision.number).first_deployed == entry.first_deployed
 
 
 def _found(revision: StoredRevision, entry: Entry, beside: Release) -> Found:
@@ -364,6 +390,7 @@ def _entry(said: Mapping[str, Any]) -> Entry:
         name=str(said.get("name") or ""),
         level=level if isinstance(level, int) else 0,
         prevent_destroy=said.get("preventDestroy") is True,
+        first_deployed=str(said.get("firstDeployed") or ""),
     )
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from helmflow.core.ids import ObjectRef
 from helmflow.flows import runs
+from helmflow.flows.options import RunningOptions
 from helmflow.helm.chart import load
 from helmflow.helm.release import codec, marks
 from helmflow.helm.release.record import ReleaseStatus, Revision
@@ -281,6 +282,63 @@ def test_helms_uninstall_and_install_begin_a_history_without_runs(shared: Shared
     shared.helm("uninstall", name="web", keep_history=True, timeout=60)
     shared.sync("blue")
     assert [numbers for _, numbers in _runs(shared)] == [[len(shared.town.history("web"))]]
+
+
+PRUNING = RunningOptions(lease_duration_s=1.0, prune=True)
+
+
+def _named(shared: Shared) -> None:
+    text = (shared.town.folder / "helmflow.yaml").read_text(encoding="utf-8")
+    shared.town.file("helmflow.yaml", f"project: shop\n{text}")
+
+
+def _without_web(shared: Shared) -> Any:
+    """The plan of the same project once web has left its file, everything that left to be pruned."""
+    shared.town.chart("other", config=charts.CONFIG)
+    shared.town.file(
+        "helmflow.yaml",
+        "project: shop\nreleases: [{name: other, namespace: NS(apps), chart: ./charts/other}]\n",
+    )
+    return shared.town.diff(running=PRUNING)
+
+
+def test_what_helm_installed_again_under_the_same_name_is_never_pruned(shared: Shared) -> None:
+    _named(shared)
+    shared.sync("red")
+    shared.helm("uninstall", name="web", timeout=60)
+    shared.install("green")
+    assert _without_web(shared).orphans == ()
+    assert shared.town.sync(running=PRUNING).ok
+    assert shared.town.statuses("web") == ["deployed"]
+    assert shared.live()
+
+
+def test_what_helm_upgraded_and_left_the_file_is_pruned(shared: Shared) -> None:
+    _named(shared)
+    shared.sync("red")
+    shared.upgrade("green")
+    assert [orphan.id.name for orphan in _without_web(shared).orphans] == ["web"]
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["kept", "installed again"])
+def test_what_helm_installed_before_is_known_by_its_first_day(shared: Shared, again: bool) -> None:
+    """A release of Helm's that the file names without changing it has no label of ours."""
+    shared.install("red")
+    town = shared.town
+    town.file("values.yaml", "color: red\n")
+    town.chart("more", config=charts.CONFIG)
+    both = (
+        "{name: web, namespace: NS(apps), chart: ./charts/web, values: [values.yaml]}",
+        "{name: more, namespace: NS(apps), chart: ./charts/more}",
+    )
+    town.file("helmflow.yaml", f"project: shop\nreleases: [{', '.join(both)}]\n")
+    assert report_of(town.sync(), "web").action == "keep"
+    assert len(town.history("web")) == 1
+    if again:
+        shared.helm("uninstall", name="web", timeout=60)
+        shared.install("green")
+    orphans = [orphan.id.name for orphan in _without_web(shared).orphans]
+    assert orphans == (["more"] if again else ["more", "web"])
 
 
 def _as_helm_3(shared: Shared, color: str = "red") -> None:
