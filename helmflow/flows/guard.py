@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from helmflow.kube.client import KubeClient
     from helmflow.plan.model import Plan
     from helmflow.state.model import DesiredState, Environment
+    from helmflow.state.ports import Pin
 
 
 def check_cluster(cluster: Cluster, environment: Environment) -> None:
@@ -46,33 +48,56 @@ def identity_of(cluster: Cluster) -> str:
 
 
 class Pins:
-    """Holds clusters that templates read while the files are loading to what the environments have said so far.
+    """Holds clusters that templates read while the files are loading to what the environments say.
 
     A reference that names another context on purpose is not held to it.
     """
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._environments: list[Environment] = []
+        self._pins: list[Pin] = []
         self._read: list[Cluster] = []
+        self._look: Callable[[], Iterable[Pin] | None] = tuple
 
-    def learn(self, environment: str, context: str, uid: str) -> None:
+    def learn(self, pin: Pin) -> None:
         """An environment is for one cluster only. Raises Refusal where another one was read before that was known."""
-        from helmflow.state.model import Environment
-
-        made = Environment(name=environment, pinned_context=context, pinned_uid=uid)
-        self._environments.append(made)
+        if pin in self._pins:
+            return
+        self._pins.append(pin)
         for cluster in self._read:
-            check_cluster(cluster, made)
+            check_cluster(cluster, _environment(pin))
+
+    def ahead(self, look: Callable[[], Iterable[Pin] | None]) -> None:
+        """How to find out what the texts not rendered yet say."""
+        self._look = look
 
     def open(self, context: str, configured: str) -> KubeClient:
-        """The client of a context, "" for the one in use; `configured` is where it stands, which the session knows."""
+        """The client of a context, "" for the one in use; `configured` is where it stands, which the session knows.
+
+        Raises Refusal for a cluster that an environment is not for, or may not be for.
+        """
         cluster = self._session.cluster(context)
-        if (not context or self._session.options.cluster.context) and cluster not in self._read:
-            for environment in self._environments:
-                check_cluster(cluster, environment)
-            self._read.append(cluster)
+        if not context or self._session.options.cluster.context:
+            ahead = self._look()
+            if ahead is None:
+                raise Refusal(
+                    "a template reads the cluster before it is known which one the environment is for: "
+                    "write `cluster:` without template actions, or in an earlier part (---)",
+                    error_id="env.unknown-cluster",
+                )
+            for pin in ahead:
+                self.learn(pin)
+            if cluster not in self._read:
+                for pin in self._pins:
+                    check_cluster(cluster, _environment(pin))
+                self._read.append(cluster)
         return cluster.client
+
+
+def _environment(pin: Pin) -> Environment:
+    from helmflow.state.model import Environment
+
+    return Environment(name=pin.environment, pinned_context=pin.context, pinned_uid=pin.uid)
 
 
 def check_confirmed(session: Session, desired: DesiredState, plan: Plan) -> None:

@@ -110,7 +110,7 @@ def request(session: Session, command: str = "", *, need_releases: bool = True) 
         command=command,
         trust=Trust.UNTRUSTED if state.untrusted else Trust.FULL,
         locked=session.options.render.use_lock and not session.options.render.locked,
-        ports=replace(ports, pinned=pins.learn),
+        ports=replace(ports, pinned=pins),
     )
 
 

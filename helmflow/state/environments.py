@@ -13,6 +13,7 @@ from helmflow.core.source import SourceText, Span
 from helmflow.state import files, merging
 from helmflow.state.context import Context
 from helmflow.state.merging import Lists, Values
+from helmflow.state.ports import Pin
 from helmflow.state.reading import span_of, values_text
 
 _HCL_TEXT = pattern(r'"((?:[^"\\]|\\.)*)"')
@@ -76,7 +77,7 @@ def load(context: Context, spec: Mapping[str, Any], name: str, base_dir: Path, b
     if found is not None:
         pin = found.get("cluster") or {}
         if pin and context.ports.pinned is not None:
-            context.ports.pinned(name, pin.get("context", ""), pin.get("uid", ""))
+            context.ports.pinned.learn(Pin(name, pin.get("context", ""), pin.get("uid", "")))
         missing = _missing(found, spec)
         values = _values(context, found, base_dir, below or Env(name=name), missing)
         kube_context = found.get("kubeContext", "")

@@ -11,7 +11,7 @@ from typing import Any
 
 from helmflow.core.errors import ConfigError, TemplateError
 from helmflow.core.source import SourceText, Span
-from helmflow.state import environments, files, merging
+from helmflow.state import environments, files, merging, pins
 from helmflow.state.context import Context
 from helmflow.state.environments import Env, over
 from helmflow.state.merging import Mode
@@ -83,6 +83,7 @@ def load_file(
     pieces = content.split("\n---\n")
     for index, piece in enumerate(pieces):
         below = over(final.env, reading.overrides)
+        _look_ahead(context, pieces[index:], reading, base_dir)
         part = _part_text(
             context, piece, source, offset, index, len(pieces), is_template, below, reading, base_dir
         )
@@ -92,6 +93,7 @@ def load_file(
         if not reading.is_base:
             _check_version(own)
         spec = _with_bases(context, own, base_dir, below, reading)
+        _look_ahead(context, pieces[index + 1 :], reading, base_dir)
         env = environments.load(context, spec, reading.environment, base_dir, below)
         spec["helmfiles"] = _expanded(context, spec, base_dir, None if own.get("bases") else own)
         _merge_part(final, spec, env)
@@ -110,6 +112,12 @@ def load_file(
         path=path, base_dir=base_dir, source=source, spec=final.spec, env=final.env, values=final.values,
         helmfiles=tuple(final.spec.get("helmfiles", ())), written=tuple(written),
     )  # fmt: skip
+
+
+def _look_ahead(context: Context, pieces: list[str], reading: Reading, base_dir: Path) -> None:
+    """Should a template read a cluster before these parts are rendered: what they pin the environment to."""
+    if context.ports.pinned is not None:
+        context.ports.pinned.ahead(lambda: pins.announced(pieces, reading.environment, base_dir))
 
 
 def shown(context: Context, path: Path) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -55,11 +55,26 @@ class RemoteSource(Protocol):
         """
 
 
-class Pinned(Protocol):
-    """Is told which cluster an environment is for, as soon as its block is read and before its values are."""
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """The only cluster that an environment is for: a pattern of its context, its identity, either of them or both."""
 
-    def __call__(self, environment: str, context: str, uid: str) -> None:
+    environment: str
+    context: str = ""
+    uid: str = ""
+
+
+class Pinned(Protocol):
+    """Is told which cluster an environment is for, as soon as that is known and before its values are read."""
+
+    def learn(self, pin: Pin) -> None:
         """Raises Refusal where another cluster has been read already."""
+
+    def ahead(self, look: Callable[[], Iterable[Pin] | None]) -> None:
+        """How to find out what the texts not rendered yet say, should a cluster be read now.
+
+        None: that cannot be known.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -99,17 +99,20 @@ def test_a_pinned_environment_asks_another_cluster_nothing(town: Town) -> None:
     assert town.sync(state=PROD).ok
 
 
-@pytest.mark.parametrize("where", ["values", "release", "before"])
+@pytest.mark.parametrize("where", ["values", "release", "before", "base"])
 def test_a_pin_is_checked_before_a_template_reads_the_cluster(town: Town, where: str) -> None:
     reference = "ref+k8s://v1/ConfigMap/default/kube-root-ca.crt/ca.crt"
     read = '{{ "' + reference + '" | fetchSecretValue | len }}'
     town.chart("app", config=charts.CONFIG)
     values = f"values: [{{x: '{reference}'}}]" if where == "values" else ""
+    block = f"environments:\n  prod:\n    cluster: {{context: town, uid: somebody-else}}\n    {values}\n"
+    town.file("base.yaml", block)
     town.file(
         "helmflow.yaml.gotmpl",
-        f"{'# ' + read if where == 'before' else ''}\n"
-        f"environments:\n  prod:\n    cluster: {{context: town, uid: somebody-else}}\n    {values}\n---\n"
-        f"releases:\n- {{name: web, namespace: NS(apps), chart: ./charts/app}}\n"
+        (f"# {read}\n" if where in ("before", "base") else "")
+        + ("bases: [base.yaml]" if where == "base" else block)
+        + "\n---\n"
+        "releases:\n- {name: web, namespace: NS(apps), chart: ./charts/app}\n"
         + (f"# {read}\n" if where == "release" else "")
         + ("# {{ .Values.x | fetchSecretValue }}\n" if where == "values" else ""),
     )
@@ -120,7 +123,53 @@ def test_a_pin_is_checked_before_a_template_reads_the_cluster(town: Town, where:
         town.diff(state=PROD)
     assert town.wire is not None
     read_paths = [one.path for one in town.wire.requests[before:] if "kube-root-ca" in one.path]
-    assert len(read_paths) == (1 if where == "before" else 0)
+    assert read_paths == []
+
+
+@pytest.mark.parametrize(
+    ("block", "why"),
+    [
+        ('  prod: {cluster: {uid: \'{{ env "UID" | default "x" }}\'}}', "before it is known which one"),
+        (
+            "  prod:\n{{- if true }}\n    cluster: {uid: somebody-else}\n{{- end }}",
+            "before it is known which one",
+        ),
+        (
+            "  prod: {cluster: {uid: somebody-else}, values: ['{{ print \"v.yaml\" }}']}",
+            "is for the cluster somebody-else",
+        ),
+        ("  prod: {cluster: {uid: KUBE-SYSTEM}}", ""),
+        ("  other: {cluster: {uid: somebody-else}}\n  prod: {}", ""),
+        ("  prod: {values: [{x: '{{ 1 }}'}]}", ""),
+    ],
+)
+def test_a_pin_that_only_rendering_tells_lets_no_template_read(town: Town, block: str, why: str) -> None:
+    uid = town.client.get(ObjectRef("v1", "Namespace", "", "kube-system"))["metadata"]["uid"]
+    town.client.create(
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": f"read-{town.number}", "namespace": "default"},
+            "data": {"x": "y"},
+        }
+    )
+    reference = f"ref+k8s://v1/ConfigMap/default/read-{town.number}/x"
+    town.chart("app", config=charts.CONFIG)
+    town.file("v.yaml", "{}\n")
+    town.file(
+        "helmflow.yaml.gotmpl",
+        f'# {{{{ "{reference}" | fetchSecretValue }}}}\nenvironments:\n{block.replace("KUBE-SYSTEM", uid)}\n---\n'
+        "releases:\n- {name: web, namespace: NS(apps), chart: ./charts/app}\n",
+    )
+    if why:
+        with pytest.raises(HelmflowError, match=why):
+            town.diff(state=PROD)
+    else:
+        assert town.diff(state=PROD).releases
+    assert town.wire is not None
+    asked = [one.path for one in town.wire.requests if f"read-{town.number}" in one.path]
+    assert len(asked) == (0 if why else 1)
+    town.client.delete(ObjectRef("v1", "ConfigMap", "default", f"read-{town.number}"))
 
 
 def test_what_left_the_file_is_shown_and_pruned_dependents_first(town: Town) -> None:
