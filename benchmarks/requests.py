@@ -189,11 +189,15 @@ def report(rows: list[Known]) -> str:
     lines = [
         f"# Requests of {RELEASES} releases of {fleet.OBJECTS} objects on kube-apiserver {binaries.VERSION}",
         "",
-        f"helmflow beside Helm's SDK, {WORKERS} at a time; Helm's formula is per release, N objects: install 2N+5, "
-        "upgrade 2N+7, dry-run of an upgrade 4.",
+        (
+            f"helmflow beside Helm's SDK, {WORKERS} at a time; Helm's formula is per release, N objects: install 2N+5, "
+            "upgrade 2N+7, dry-run of an upgrade 4."
+        ),
         "",
-        "| action | requests, helmflow | bound | requests, SDK | Helm's formula | helmflow: wall s, CPU s | SDK: wall s, CPU s "
-        "| SDK / helmflow, wall | CPU | wanted | verdict |",
+        (
+            "| action | requests, helmflow | bound | requests, SDK | Helm's formula | helmflow: wall s, CPU s | SDK: wall s, CPU s "
+            "| SDK / helmflow, wall | CPU | wanted | verdict |"
+        ),
         "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for known in rows:
