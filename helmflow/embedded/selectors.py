@@ -7,13 +7,11 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from helmflow.embedded.status import ApiError
+from helmflow.kube import label_selectors
 
 Json = dict[str, Any]
 Labels = dict[str, str]
 Matcher = Callable[[Json], bool]
-
-_TOKEN: Final = re.compile(r"\s*(==|!=|=|!|\(|\)|,|>|<|[^\s=!(),<>]+)")
-_KEY: Final = re.compile(r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 
 FIELDS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     "/pods": {
@@ -47,19 +45,10 @@ FIELDS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
 
 def labels(text: str) -> Callable[[Labels], bool]:
     """A label selector such as `a=b,c!=d,e in (f,g),h,!i`. Raises ApiError 400."""
-    tokens = _TOKEN.findall(text)
-    if "".join(tokens) != re.sub(r"\s+", "", text):
-        raise _bad_label(text, f"unable to parse requirement: {text}")
-    requirements: list[Callable[[Labels], bool]] = []
-    at = 0
-    while at < len(tokens):
-        requirement, at = _requirement(tokens, at, text)
-        requirements.append(requirement)
-        if at < len(tokens):
-            if tokens[at] != "," or at + 1 == len(tokens):
-                raise _bad_label(text, f"found '{tokens[at]}', expected: ',' or 'end of string'")
-            at += 1
-    return lambda found: all(r(found) for r in requirements)
+    try:
+        return label_selectors.parse(text)
+    except ValueError as cause:
+        raise ApiError(400, str(cause)) from cause
 
 
 def label_object(selector: Json | None) -> Callable[[Labels], bool]:
@@ -71,7 +60,8 @@ def label_object(selector: Json | None) -> Callable[[Labels], bool]:
 
     def match(found: Labels) -> bool:
         return all(found.get(k) == v for k, v in wanted.items()) and all(
-            _holds(found, r["key"], r["operator"].lower(), r.get("values") or []) for r in rules
+            label_selectors.holds(found, r["key"], r["operator"].lower(), r.get("values") or [])
+            for r in rules
         )
 
     return match
@@ -112,54 +102,3 @@ def _at(value: Any, path: tuple[str, ...]) -> str:
             path[-1], ""
         )
     return str(value)
-
-
-def _requirement(tokens: list[str], at: int, text: str) -> tuple[Callable[[Labels], bool], int]:
-    negated = tokens[at] == "!"
-    if negated:
-        at += 1
-    if at >= len(tokens) or not _KEY.fullmatch(tokens[at]):
-        raise _bad_label(text, f"found '{tokens[at] if at < len(tokens) else ''}', expected: identifier")
-    key = tokens[at]
-    at += 1
-    if negated:
-        return lambda found: key not in found, at
-    if at >= len(tokens) or tokens[at] == ",":
-        return lambda found: key in found, at
-    operator = tokens[at]
-    at += 1
-    if operator in ("in", "notin"):
-        if at >= len(tokens) or tokens[at] != "(":
-            raise _bad_label(text, f"found '{tokens[at] if at < len(tokens) else ''}' expected: '('")
-        end = tokens.index(")", at) if ")" in tokens[at:] else -1
-        if end < 0:
-            raise _bad_label(text, "found '', expected: ',', or ')'")
-        values = [t for t in tokens[at + 1 : end] if t != ","]
-        return lambda found: _holds(found, key, operator, values), end + 1
-    if operator not in ("=", "==", "!=", ">", "<"):
-        raise _bad_label(text, f"found '{operator}', expected: in, notin, =, ==, !=, gt, lt")
-    value = ""
-    if at < len(tokens) and tokens[at] not in (",", ")"):
-        value = tokens[at]
-        at += 1
-    return lambda found: _holds(found, key, operator, [value]), at
-
-
-def _holds(found: Labels, key: str, operator: str, values: list[str]) -> bool:
-    if operator in ("=", "==", "in"):
-        return key in found and found[key] in values
-    if operator in ("!=", "notin"):
-        return key not in found or found[key] not in values
-    if operator == "exists":
-        return key in found
-    if operator == "doesnotexist":
-        return key not in found
-    try:
-        mine, theirs = int(found.get(key, "")), int(values[0])
-    except ValueError:
-        return False
-    return mine > theirs if operator == ">" else mine < theirs
-
-
-def _bad_label(text: str, why: str) -> ApiError:
-    return ApiError(400, f"unable to parse requirement: {why}" if not why.startswith("unable") else why)

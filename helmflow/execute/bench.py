@@ -18,7 +18,7 @@ from helmflow.plan.model import ReleasePlan
 if TYPE_CHECKING:
     from helmflow.helm.release.marks import Mark
     from helmflow.helm.release.record import Revision
-    from helmflow.helm.release.store import ReleaseStore
+    from helmflow.helm.release.storage import RevisionStore
     from helmflow.kube.client import KubeClient
     from helmflow.kube.objects import KubeObject
     from helmflow.kube.waiting import Waiter
@@ -52,7 +52,7 @@ class Tools:
 
     client: KubeClient
     waiter: Waiter
-    store: Callable[[str], ReleaseStore]
+    store: Callable[[str], RevisionStore]
     clock: Clock
     cancel: CancelToken
     fire: FireLocalHooks
@@ -88,6 +88,6 @@ class Bench:
         return self.plan.id
 
     @property
-    def store(self) -> ReleaseStore:
+    def store(self) -> RevisionStore:
         """Where the release's revisions are."""
         return self.tools.store(self.plan.owner.namespace)

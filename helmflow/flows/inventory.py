@@ -24,7 +24,7 @@ from helmflow.flows.session import Cluster, Session
 from helmflow.helm.release import marks
 from helmflow.helm.release.marks import Mark
 from helmflow.helm.release.record import ReleaseStatus, Revision
-from helmflow.helm.release.store import ReleaseStore, StoredRevision
+from helmflow.helm.release.storage import StoredRevision
 from helmflow.kube import errors, objects
 from helmflow.kube.client import MERGE_PATCH
 from helmflow.kube.objects import KubeObject
@@ -340,7 +340,7 @@ def _orphans_in(
     newest: dict[tuple[str, str], StoredRevision] = {}
     for namespace in sorted({namespace for namespace, _ in left}):
         names = sorted(name for place, name in left if place == namespace)
-        for revision in ReleaseStore(cluster.client, namespace, cluster.driver).list(names=names):
+        for revision in cluster.store(namespace).list(names=names):
             newest[namespace, revision.name] = revision  # sorted by number: the last one stays
     for key, revision in sorted(newest.items()):
         if key not in left or revision.status is ReleaseStatus.UNINSTALLED:
@@ -361,7 +361,7 @@ def _is_ours(cluster: Cluster, revision: StoredRevision, entry: Entry, mark: Mar
         return (said.project, said.environment) == (mark.project, mark.environment)
     if not entry.first_deployed:
         return False
-    stored = ReleaseStore(cluster.client, revision.namespace, cluster.driver)
+    stored = cluster.store(revision.namespace)
     return stored.get(revision.name, revision.number).first_deployed == entry.first_deployed
 
 

@@ -11,7 +11,7 @@ from helmflow.core.events import Emit
 from helmflow.flows.options import RunOptions
 from helmflow.flows.session import Session, session_for
 from helmflow.helm.release.record import ReleaseStatus, Revision
-from helmflow.helm.release.store import ReleaseStore, StoredRevision
+from helmflow.helm.release.storage import StoredRevision
 
 USUAL = (ReleaseStatus.DEPLOYED, ReleaseStatus.FAILED)
 PENDING = (ReleaseStatus.PENDING_INSTALL, ReleaseStatus.PENDING_UPGRADE, ReleaseStatus.PENDING_ROLLBACK)
@@ -59,7 +59,7 @@ def listing(
     with session_for(options, emit, given) as session:
         cluster = session.cluster("")
         namespace = "" if wanted.everywhere else wanted.namespace or cluster.namespace
-        store = ReleaseStore(cluster.client, namespace, cluster.driver)
+        store = cluster.store(namespace)
         selector = f"owner=helm,{wanted.selector}" if wanted.selector else "owner=helm"
         newest: dict[tuple[str, str], StoredRevision] = {}
         for revision in store.select(selector, namespace):

@@ -21,7 +21,7 @@ from helmflow.flows.session import Cluster, Session, session_for
 from helmflow.helm.release import marks
 from helmflow.helm.release.marks import Mark
 from helmflow.helm.release.record import ReleaseStatus, Revision
-from helmflow.helm.release.store import ReleaseStore, StoredRevision
+from helmflow.helm.release.storage import StoredRevision
 from helmflow.state.model import DesiredState, Presence, Release
 
 MAX_RUNS = 50  # the newest ones are shown; records end with each release's history
@@ -165,7 +165,7 @@ def _records(
     """Records with their marks in the whole cluster; where that is forbidden, in `namespaces`."""
     from helmflow.kube import errors
 
-    store = ReleaseStore(cluster.client, "", cluster.driver)
+    store = cluster.store("")
     try:
         found = store.select(selector)
     except errors.Forbidden:
@@ -204,7 +204,7 @@ def _goals(session: Session, chosen: Chosen, run: Run) -> dict[ReleaseId, Revisi
     for one in run.releases:
         release = releases[one.id.namespace, one.id.name]
         cluster = session.cluster_of(chosen.desired, release)
-        store = ReleaseStore(cluster.client, one.id.namespace, cluster.driver)
+        store = cluster.store(one.id.namespace)
         stored = store.history(one.id.name)
         if not stored or one.action == "uninstall":
             if one.action == "uninstall":

@@ -137,8 +137,8 @@ def _moved(saved: SavedPlan, clusters: dict[str, Cluster]) -> Iterable[str]:
     """What is no longer as it was when the plan was made."""
     for context, cluster in clusters.items():
         owners = [expected for expected in saved.expected if expected.owner.context == context]
-        stored = observe.revisions(
-            cluster.client, cluster.driver, [(e.owner.namespace, e.owner.name) for e in owners]
+        stored = observe.stored_revisions(
+            cluster.store(""), [(e.owner.namespace, e.owner.name) for e in owners]
         )
         for expected in owners:
             newest = revisions.newest(stored.get((expected.owner.namespace, expected.owner.name), ()))

@@ -19,7 +19,7 @@ from helmflow.flows.options import ClusterOptions, RunOptions
 if TYPE_CHECKING:
     from helmflow.gotemplate.program_cache import ProgramCache
     from helmflow.helm.chart.model import Chart
-    from helmflow.helm.release.store import Driver
+    from helmflow.helm.release.storage import Driver, RevisionStore
     from helmflow.kube.client import KubeClient
     from helmflow.kube.transport import Transport
     from helmflow.providers.charts.cache import ChartCache
@@ -44,12 +44,16 @@ class OpenedTransport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cluster:
-    """One cluster of a run. `name` is how people know it; `namespace` is where releases go that name none."""
+    """One cluster of a run. `name` is how people know it; `namespace` is where releases go that name none.
+
+    `store` opens the stored revisions of a namespace, "" being everywhere.
+    """
 
     client: KubeClient
     context: str
     namespace: str
     name: str
+    store: Callable[[str], RevisionStore]
     driver: Driver
 
 
@@ -155,7 +159,7 @@ def open_cluster(
     never a silent fallback.
     """
     from helmflow.core.paths import cache_home
-    from helmflow.helm.release.store import Driver
+    from helmflow.helm.release.storage import Driver
     from helmflow.kube.client import KubeClient
     from helmflow.kube.discovery import DiscoveryCache
 
@@ -166,12 +170,15 @@ def open_cluster(
     else:
         opened = _kubeconfig(context, options, clock, environ)
     cache = DiscoveryCache(cache_home() / "discovery", opened.identity) if opened.identity else None
+    driver = Driver.named(options.storage_driver or environ.get("HELM_DRIVER", ""))
+    client = KubeClient(opened.transport, clock=clock, user_agent="helmflow", cache=cache)
     return Cluster(
-        client=KubeClient(opened.transport, clock=clock, user_agent="helmflow", cache=cache),
+        client=client,
         context=opened.context,
         namespace=opened.namespace or "default",
         name=f"{opened.context} ({opened.server})" if opened.server else opened.context,
-        driver=Driver.named(options.storage_driver or environ.get("HELM_DRIVER", "")),
+        store=_stores(driver, client, clock, environ),
+        driver=driver,
     )
 
 
@@ -190,6 +197,20 @@ def session_for(options: RunOptions, emit: Emit, given: Session | None = None) -
         session = Session(options=options, emit=emit, cancel=token)
         yield session
         session.keep_programs()
+
+
+def _stores(
+    driver: Driver, client: KubeClient, clock: Clock, environ: Mapping[str, str]
+) -> Callable[[str], RevisionStore]:
+    from helmflow.helm.release.storage import Driver
+
+    if driver is Driver.SQL:
+        from helmflow.providers.records import sql
+
+        return sql.stores(environ, clock)
+    from helmflow.helm.release.store import ReleaseStore
+
+    return lambda namespace: ReleaseStore(client, namespace, driver)
 
 
 def _embedded(clock: Clock) -> OpenedTransport:

@@ -57,7 +57,7 @@ def _notes(desired: DesiredState, release: Release, stored: Revision) -> str:
 
 def status(options: RunOptions, emit: Emit, given: Session | None = None) -> tuple[ReleaseState, ...]:
     """The selected releases as the cluster has them, one LIST per namespace."""
-    from helmflow.flows.planning import owner_of
+    from helmflow.flows.drafts import owner_of
     from helmflow.plan import observe, revisions
 
     rows = []
@@ -72,7 +72,7 @@ def status(options: RunOptions, emit: Emit, given: Session | None = None) -> tup
                 for release in chosen.releases
                 if clusters[release.id] is cluster
             ]
-            stored[id(cluster)] = observe.revisions(cluster.client, cluster.driver, names)
+            stored[id(cluster)] = observe.stored_revisions(cluster.store(""), names)
         journal = Journal(session, desired)
         for release in chosen.releases:
             journal.record("status", release)

@@ -11,7 +11,8 @@ from helmflow.core.errors import ClusterError, HelmflowError
 from helmflow.core.ids import ObjectRef
 from helmflow.helm.release import codec
 from helmflow.helm.release.record import ReleaseStatus, Revision
-from helmflow.helm.release.store import HELM_LABELS, KEY, MAX_SELECTED_NAMES, Driver
+from helmflow.helm.release.storage import HELM_LABELS, Driver, RevisionStore
+from helmflow.helm.release.store import MAX_SELECTED_NAMES
 from helmflow.kube import applying
 from helmflow.kube import objects as kube_objects
 from helmflow.kube.client import KubeClient
@@ -55,6 +56,16 @@ def revisions(
         for revision in answer:
             found.setdefault((revision.namespace, revision.name), []).append(revision)
     return {key: tuple(sorted(group, key=lambda r: r.number)) for key, group in found.items()}
+
+
+def stored_revisions(
+    store: RevisionStore, releases: Iterable[tuple[str, str]]
+) -> dict[tuple[str, str], tuple[Revision, ...]]:
+    """The stored revisions of (namespace, name) pairs, oldest first, without superseded ones."""
+    found: dict[tuple[str, str], list[Revision]] = {}
+    for revision in store.current(releases):
+        found.setdefault((revision.namespace, revision.name), []).append(revision)
+    return {key: tuple(group) for key, group in found.items()}
 
 
 def live_objects(client: KubeClient, wanted: Wanted) -> tuple[dict[ObjectRef, Json], str]:
@@ -152,7 +163,7 @@ def _stored(client: KubeClient, driver: Driver, namespace: str, names: list[str]
 
 
 def _decoded(item: Json, labels: Mapping[str, str], driver: Driver) -> Revision | None:
-    payload = str((item.get("data") or {}).get(KEY) or "")
+    payload = str((item.get("data") or {}).get("release") or "")
     own = {key: value for key, value in labels.items() if key not in HELM_LABELS}
     try:
         text = base64.b64decode(payload).decode() if driver is Driver.SECRET else payload

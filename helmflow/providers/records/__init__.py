@@ -1,0 +1,1 @@
+"""Release records outside of the cluster: Helm's SQL driver."""
