@@ -253,7 +253,8 @@ def plain_value(value: Any) -> Any:
     """What an object says its JSON is (its `go_json` method), else JsonError as Go says it for functions."""
     method = getattr(value, "go_json", None)
     if method is None:
-        raise JsonError(f"json: unsupported type: {getattr(value, 'go_type', type(value).__name__)}")
+        known = "complex128" if isinstance(value, complex) else type(value).__name__
+        raise JsonError(f"json: unsupported type: {getattr(value, 'go_type', known)}")
     return method()
 
 

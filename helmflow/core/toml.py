@@ -69,6 +69,10 @@ class _Writer:
         if len(key) > MAX_DATA_DEPTH:
             raise TomlError("toml: value nests too deeply")
         value = _plain(value)
+        if isinstance(value, complex):
+            raise TomlError(
+                "unsupported type: complex128" if key else "unsupported type for key '': complex128"
+            )
         if isinstance(value, Mapping):
             self.table(key, value)
         elif _is_tables(value):
@@ -167,6 +171,8 @@ def _element(value: Any, depth: int = 0) -> str:
             if value[name] is not None
         )
         return "{" + ", ".join(pairs) + "}"
+    if isinstance(value, complex):
+        raise TomlError("unsupported type: complex128")
     _is_tables(value)
     return "[" + ", ".join(_element(item, depth + 1) for item in value) + "]"
 

@@ -27,12 +27,24 @@ _PREFIXED: Final = {
 }
 _NUMBER: Final = pattern(r"[-+]?[0-9_]+(\.[0-9_]*)?([eE][-+]?[0-9_]*)?")
 _ESCAPES: Final = {"b": "\b", "t": "\t", "n": "\n", "f": "\f", "r": "\r", "e": "\x1b", '"': '"', "\\": "\\"}
-_CONTROL: Final = pattern(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)")
+_CONTROL: Final = pattern("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\udc80-\udcff]|\r(?!\n)")
+
+_MARKS: Final = ("\udcff\udcfe", "\udcfe\udcff", "\ufeff")
+_LOOKED_AT: Final = 6  # bytes in which a NUL says that the text is UTF-16
+_LONE: Final = 0xDC00  # where a byte that is no UTF-8 travels
 
 
 def read(text: str, integer: Callable[[int], Any], moment: Callable[[datetime, str], Any]) -> dict[str, Any]:
     """The document's table."""
-    reader = _Reader(text.removeprefix("\ufeff"), integer, moment)
+    for mark in _MARKS:
+        if text.startswith(mark):
+            text = text.removeprefix(mark)
+            break
+    if "\0" in text.encode("utf-8", "surrogateescape")[:_LOOKED_AT].decode("latin-1"):
+        raise TomlError(
+            "toml: line 1: files cannot contain NULL bytes; probably using UTF-16; TOML files must be UTF-8"
+        )
+    reader = _Reader(text, integer, moment)
     try:
         return reader.document()
     except RecursionError:
@@ -75,7 +87,8 @@ class _Reader:
         return self.text[self.at : self.at + 1]
 
     def shown(self) -> str:
-        """The next character as Go quotes it."""
+        """The next character as Go quotes it; one that is allowed nowhere is refused first."""
+        self.control()
         char = self.peek() or "\0"
         return "'\\''" if char == "'" else "'\"'" if char == '"' else f"'{go_quote(char)[1:-1]}'"
 
@@ -108,10 +121,14 @@ class _Reader:
         self.at = end
 
     def control(self) -> None:
-        """Control characters are refused everywhere."""
+        """Control characters and bytes that are no UTF-8 are refused everywhere."""
         bad = _CONTROL.match(self.text, self.at)
-        if bad is not None:
-            raise self.fail(f"TOML files cannot contain control characters: '0x{ord(bad[0][0]):02x}'")
+        if bad is None:
+            return
+        code = ord(bad[0][0])
+        if code > _LONE:
+            raise self.fail(f"invalid UTF-8 byte: 0x{code - _LONE:02x}")
+        raise self.fail(f"TOML files cannot contain control characters: '0x{code:02x}'")
 
     # -- structure
 
@@ -135,6 +152,7 @@ class _Reader:
         self.blanks()
         char = self.peek()
         if char == "#":
+            self.key = ()
             self.comment()
         elif char and char != "\n" and not self.text.startswith("\r\n", self.at):
             self.control()
@@ -309,6 +327,9 @@ class _Reader:
                 self.at += 3
                 return value
         if word not in ("true", "false"):
+            start, self.at = self.at, self.at + len(word)
+            self.control()
+            self.at = start
             raise self.fail(f"expected value but found {go_quote(word)} instead")
         self.at += len(word)
         return word == "true"

@@ -306,8 +306,17 @@ def go_syntax(value: Any) -> str:
         return go_quote(value)
     if isinstance(value, list):
         return "[]interface {}{" + ", ".join(map(go_syntax, value)) + "}"
+    if not isinstance(value, dict):
+        return _moment_syntax(value)
     pairs = ", ".join(f"{go_syntax(key)}:{go_syntax(item)}" for key, item in value.items())
     return "map[interface {}]interface {}{" + pairs + "}"
+
+
+def _moment_syntax(value: Any) -> str:
+    """A time.Time as Go's %#v prints it."""
+    zone = "time.UTC" if not value.utcoffset() else 'time.Location("")'
+    parts = f"{value.day}, {value.hour}, {value.minute}, {value.second}, {value.microsecond * 1000}"
+    return f"time.Date({value.year}, time.{value:%B}, {parts}, {zone})"
 
 
 def _shown(value: Any) -> str:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from typing import Any, Final
 
 _WIDTH: Final = 80
+_BINARY_WIDTH: Final = 70
 _LONGEST_SIMPLE_KEY: Final = 128
 _MEMO_LIMIT: Final = 20_000
 _ORDERS_LIMIT: Final = 4_000
@@ -436,7 +437,10 @@ def _write_value(value: Any, indent: int, add: Callable[[str], None], head: str)
     elif kind is str:
         add(head + _string(value, len(head), indent))
     else:
-        add(head + _other(value, len(head), indent))
+        try:
+            add(head + _other(value, len(head), indent))
+        except _NotScalar:
+            _write_value(plain_value(value), indent, add, head)
 
 
 def _other(value: Any, column: int, indent: int) -> str:
@@ -621,11 +625,11 @@ class _Pretty:
         lead = head or pad
         for key in _pretty_order(value):
             item = value[key]
-            text = key if isinstance(key, str) else None
-            if text is not None and (
-                len(text.encode("utf-8", "replace")) > _LONGEST_SIMPLE_KEY or _BREAKS.search(text)
-            ):
-                self.add(f"{lead}? {self.scalar(text, indent + 2)}")
+            text = key if isinstance(key, str) else ""
+            if _LONE.search(text):
+                text = _base64_lines(text)
+            if len(text.encode("utf-8", "replace")) > _LONGEST_SIMPLE_KEY or _BREAKS.search(text):
+                self.add(f"{lead}? {self.scalar(key, indent + 2)}")
                 self.inline(item, indent + 2, f"{pad}: ")
             else:
                 self.add(f"{lead}{self.key(key)}:")
@@ -634,7 +638,7 @@ class _Pretty:
 
     def key(self, key: Any) -> str:
         """A simple key."""
-        if isinstance(key, str):
+        if isinstance(key, str) and not _LONE.search(key):
             return _pretty_string(key) if key else '""'
         return self.scalar(key, 0).rstrip("\n")
 
@@ -669,6 +673,8 @@ class _Pretty:
     def scalar(self, value: Any, indent: int) -> str:
         """A scalar or an empty collection, with its line end; a block's lines stand at `indent`."""
         if isinstance(value, str):
+            if _LONE.search(value):
+                return "!!binary " + self.scalar(_base64_lines(value), indent)
             if "\n" in value and _pretty_literal_allowed(value):
                 return _literal(value, max(indent, 2))
             return _pretty_string(value) + "\n"
@@ -679,10 +685,28 @@ class _Pretty:
         if isinstance(value, float):
             text = format_float(value)
             return {"NaN": ".nan", "+Inf": ".inf", "-Inf": "-.inf"}.get(text, text) + "\n"
+        text = _go_text(value)
+        if text is not None:
+            return text + "\n"
         atom = _atom(value)
         if atom is None and _is_moment(value):
             return rfc3339(value) + "\n"
         return self.scalar(plain_value(value), indent) if atom is None else atom + "\n"
+
+
+def _go_text(value: Any) -> str | None:
+    """The text of a time or a duration, which go-yaml v3 writes as such and not through JSON."""
+    method = getattr(value, "go_text", None)
+    return None if method is None else str(method())
+
+
+def _base64_lines(text: str) -> str:
+    """A Go string that is no UTF-8 in base64, as go-yaml v3 breaks it into lines."""
+    encoded = b2a_base64(text.encode("utf-8", "surrogateescape"), newline=False).decode("ascii")
+    if len(encoded) < _BINARY_WIDTH:
+        return encoded
+    starts = range(0, len(encoded), _BINARY_WIDTH)
+    return "".join(f"{encoded[start : start + _BINARY_WIDTH]}\n" for start in starts)
 
 
 def _pretty_order(value: dict[Any, Any]) -> list[Any]:

@@ -77,7 +77,7 @@ def _len(item: Any) -> int:
         return len(item)
     if item is INVALID:
         raise FunctionError("reflect: call of reflect.Value.Type on zero Value")
-    raise FunctionError("len of nil pointer" if item is None else f"len of type {type_of(item)}")
+    raise FunctionError("len of nil pointer" if item is None else f"len of type {_pointed(item)}")
 
 
 @function("index", "value", "...value", returns="value")
@@ -100,8 +100,13 @@ def _index(item: Any, *indexes: Any) -> Any:
         elif isinstance(item, (list, str, bytes)):
             item = _element(item, index)
         else:
-            raise FunctionError(f"can't index item of type {type_of(item)}")
+            raise FunctionError(f"can't index item of type {_pointed(item)}")
     return item
+
+
+def _pointed(item: Any) -> str:
+    """The type of what a pointer points to, of any other value its own."""
+    return type_of(item).removeprefix("*")
 
 
 def _entry(item: dict[Any, Any], index: Any) -> Any:

@@ -44,6 +44,10 @@ class GoObject:
     go_pointer_methods: ClassVar[frozenset[str]] = frozenset()
     go_fields: ClassVar[Mapping[str, str]] = {}
 
+    def deep_copy(self) -> Any:
+        """What sprig's deepCopy makes of it: the zero value where Go exports none of its fields."""
+        return self
+
     def get(self, name: str, default: Any = None) -> Any:
         """The field, or the result of the method that needs no arguments."""
         method = self.go_methods.get(name)
@@ -179,9 +183,28 @@ class Float32(float):
 
 
 class NamedMap(_Dict):
-    """A Go named map type over map[string]interface {}; subclasses name it (Helm 4: common.Values)."""
+    """A Go named map type over map[string]interface {}; subclasses name it (Helm 4: common.Values).
+
+    `twin` is the same map under its other type, once a function gave it back: what changes one changes both.
+    """
 
     go_type: ClassVar[str] = "map[string]interface {}"
+    twin: NamedMap | None = None
+
+    def unnamed(self) -> NamedMap:
+        """The same map as a function gets it whose parameter is a plain map."""
+        if self.twin is None:
+            self.twin = PlainMap(self)
+            self.twin.twin = self
+        return self.twin
+
+
+class PlainMap(NamedMap):
+    """A map[string]interface {} that has a name elsewhere."""
+
+    def unnamed(self) -> NamedMap:
+        """Itself."""
+        return self
 
 
 class NilMap(NamedMap):
@@ -189,3 +212,7 @@ class NilMap(NamedMap):
 
     go_type: ClassVar[str] = "map[string]interface {}"
     go_nil: ClassVar[bool] = True
+
+    def unnamed(self) -> NamedMap:
+        """Itself."""
+        return self

@@ -18,18 +18,18 @@ _CONNECTORS = frozenset(SPACE + "-_")
 
 @function("upper", "string", returns="string")
 def upper(text: str) -> str:
-    return text.upper() if text.isascii() else "".join(map(upper_rune, text))
+    return text.upper() if text.isascii() else "".join(map(upper_rune, _valid(text)))
 
 
 @function("lower", "string", returns="string")
 def lower(text: str) -> str:
-    return text.lower() if text.isascii() else "".join(map(lower_rune, text))
+    return text.lower() if text.isascii() else "".join(map(lower_rune, _valid(text)))
 
 
 @function("title", "string", returns="string")
 def title(text: str) -> str:
     out, start = [], True
-    for rune in text:
+    for rune in _valid(text):
         out.append(title_rune(rune) if start else rune)
         start = _separates(rune)
     return "".join(out)
@@ -38,7 +38,7 @@ def title(text: str) -> str:
 @function("untitle", "string", returns="string")
 def untitle(text: str) -> str:
     out, start = [], True
-    for rune in text:
+    for rune in _valid(text):
         if rune in _SPACES:
             out.append(rune)
             start = True
@@ -51,7 +51,7 @@ def untitle(text: str) -> str:
 @function("swapcase", "string", returns="string")
 def swapcase(text: str) -> str:
     out, start = [], True
-    for rune in text:
+    for rune in _valid(text):
         category = unicodedata.category(rune)
         if category in ("Lu", "Lt"):
             out.append(lower_rune(rune))
@@ -67,7 +67,7 @@ def swapcase(text: str) -> str:
 
 @function("camelcase", "string", returns="string")
 def camelcase(text: str) -> str:
-    return _camel(text)
+    return _camel(_valid(text))
 
 
 @function("snakecase", "string", returns="string")
@@ -136,6 +136,13 @@ def title_rune(rune: str) -> str:
     return titled if len(titled) == 1 else rune
 
 
+def _valid(text: str) -> str:
+    """The text as Go's runes: bytes that are no UTF-8 become U+FFFD, one each."""
+    if text.isascii():
+        return text
+    return "".join(["\ufffd" if "\ud800" <= rune <= "\udfff" else rune for rune in text])
+
+
 def _separates(rune: str) -> bool:
     if rune.isascii():
         return not (rune.isalnum() or rune == "_")
@@ -198,18 +205,42 @@ def _rune_class(rune: str) -> str:
     return "n" if category[0] == "N" else "o"
 
 
+def _units(text: str) -> list[tuple[str, str]]:
+    """Each rune, and itself with the broken ones that go with it: those before it, at the end those after it too.
+
+    xstrings takes U+FFFD for a broken one. Nothing where all are broken.
+    """
+    units: list[tuple[str, str]] = []
+    broken = ""
+    for rune in text:
+        if rune == "\ufffd" or "\ud800" <= rune <= "\udfff":
+            broken += rune
+            continue
+        units.append((rune, broken + rune))
+        broken = ""
+    if broken and units:
+        units[-1] = (units[-1][0], units[-1][1] + broken)
+    return units
+
+
 def _joined_words(text: str, connector: str) -> str:
     """xstrings' ToSnakeCase and ToKebabCase."""
-    classes = "".join(map(_rune_class, text))
-    words = [(match.lastindex or 0, text[match.start() : match.end()]) for match in _WORDS.finditer(classes)]
+    units = _units(text)
+    if not units:
+        return text
+    classes = "".join([_rune_class(rune) for rune, _ in units])
+    words = [
+        (match.lastindex or 0, "".join([shown for _, shown in units[match.start() : match.end()]]))
+        for match in _WORDS.finditer(classes)
+    ]
     out: list[str] = []
     index = 0
 
     def emit(kind: int, word: str) -> None:
         if kind == _CONNECTOR:
-            out.append(connector * len(word))
+            out.append("".join([connector if rune in _CONNECTORS else rune for rune in _valid(word)]))
         else:
-            out.append("".join(map(_lower_capital, word)) if kind == _UPPER else word)
+            out.append("".join(map(_lower_capital, _valid(word))) if kind == _UPPER else word)
 
     def emit_run() -> None:
         nonlocal index

@@ -85,6 +85,14 @@ class Location(GoObject):
     def __str__(self) -> str:
         return self.name
 
+    def deep_copy(self) -> Location:
+        """A zone without a name."""
+        return fixed_zone("", 0)
+
+    def go_json(self) -> dict[str, str]:
+        """No field of it is exported."""
+        return {}
+
     def lookup(self, seconds: int) -> tuple[str, int]:
         """The zone's abbreviation and offset in seconds at a moment."""
         return self._find(seconds)
@@ -192,6 +200,14 @@ class Duration(int, GoObject):
     def __str__(self) -> str:
         return format_duration(int(self))
 
+    def go_toml(self) -> str:
+        """BurntSushi writes the text."""
+        return f'"{self}"'
+
+    def go_text(self) -> str:
+        """And so does go-yaml."""
+        return str(self)
+
 
 class Time(GoObject):
     """A time.Time."""
@@ -242,6 +258,10 @@ class Time(GoObject):
         """The same moment in another zone."""
         return Time(self.seconds, self.nanosecond, location)
 
+    def go_text(self) -> str:
+        """RFC 3339 to the nanosecond, which go-yaml writes of any year."""
+        return format_time(self, "2006-01-02T15:04:05.999999999Z07:00")
+
     def go_json(self) -> str:
         """MarshalJSON's text. Go refuses years beyond four digits."""
         from helmflow.core.go_json import JsonError
@@ -250,7 +270,7 @@ class Time(GoObject):
             raise JsonError(
                 "json: error calling MarshalJSON for type time.Time: Time.MarshalJSON: year outside of range [0,9999]"
             )
-        return format_time(self, "2006-01-02T15:04:05.999999999Z07:00")
+        return self.go_text()
 
     def go_toml(self) -> str:
         """BurntSushi's text: local dates and times without a zone."""

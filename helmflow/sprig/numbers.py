@@ -37,6 +37,8 @@ Ratio = tuple[int, int]
 def to_int64(value: Any) -> int:
     """cast.ToInt64: floats lose their fraction, texts are Go integer literals, what fails is 0."""
     if isinstance(value, int):
+        if type(value) is not int and _not_cast(value):
+            return 0
         return value if _MIN <= value <= _MAX else wrapped(value)
     if isinstance(value, float):
         if -9e18 < value < 9e18:
@@ -53,10 +55,15 @@ def to_float(value: Any) -> float:
     if isinstance(value, float):
         return value
     if isinstance(value, int):
-        return float(value)
+        return 0.0 if type(value) is not int and _not_cast(value) else float(value)
     if isinstance(value, str):
         return _parse_float(value)
     return 0.0
+
+
+def _not_cast(value: Any) -> bool:
+    """A duration is none of the types that cast knows, whatever it counts."""
+    return getattr(value, "go_type", "") == "time.Duration"
 
 
 def wrapped(number: int) -> int:

@@ -32,6 +32,10 @@ class Version(GoObject):
     def __hash__(self) -> int:
         return hash(self.value)
 
+    def deep_copy(self) -> Version:
+        """0.0.0: no field of it is exported."""
+        return type(self)(versions.Version(0))
+
     def go_json(self) -> str:
         """MarshalJSON's text."""
         return str(self.value)

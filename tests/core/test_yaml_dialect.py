@@ -318,3 +318,10 @@ def test_scanner_survives_noise() -> None:
                 yaml_dialect.dump(value)
             except (YamlError, go_json.JsonError):
                 continue
+
+
+def test_date_in_a_key_that_is_a_list() -> None:
+    with pytest.raises(YamlError) as caught:
+        yaml_dialect.load_native("? [2001-02-03, 2001-02-03T04:05:06+01:00]\n: 1\n")
+    shown = 'time.Date(2001, time.February, 3, 0, 0, 0, 0, time.UTC), time.Date(2001, time.February, 3, 4, 5, 6, 0, time.Location(""))'
+    assert shown in str(caught.value)

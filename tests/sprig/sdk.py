@@ -12,24 +12,27 @@ import pytest
 CASE = "c/templates/_case.tpl"
 
 
-def render(template: str, data: dict[str, Any]) -> tuple[str, str]:
-    """("out", text) or ("error", text) with `.` and `$` being `data`; skips where the SDK is not installed."""
+def render(template: str, data: dict[str, Any], *, whole: bool = False) -> tuple[str, str]:
+    """("out", text) or ("error", text) with `.` and `$` being `data`; skips where the SDK is not installed.
+
+    With `whole` they are all values, as in recorded rows, and not a map in them.
+    """
     helm = pytest.importorskip("helm_python")
-    with helm.Chart.load_archive(_archive(template)) as chart:
+    with helm.Chart.load_archive(_archive(template, ".Values" if whole else ".Values.data")) as chart:
         try:
-            files = chart.render({"data": data}, name="c", namespace="default")
+            files = chart.render(data if whole else {"data": data}, name="c", namespace="default")
         except helm.HelmError as error:
             return "error", _inner(str(error))
     return "out", files["c/templates/outer.yaml"]
 
 
-def _archive(template: str) -> bytes:
+def _archive(template: str, dot: str) -> bytes:
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as tar:
         for name, text in (
             ("c/Chart.yaml", "apiVersion: v2\nname: c\nversion: 0.1.0\n"),
             (CASE, template),
-            ("c/templates/outer.yaml", f'{{{{ include "{CASE}" .Values.data }}}}'),
+            ("c/templates/outer.yaml", f'{{{{ include "{CASE}" {dot} }}}}'),
         ):
             content = text.encode("utf-8", "surrogateescape")
             entry = tarfile.TarInfo(name)

@@ -1,0 +1,58 @@
+"""Templates near the recorded rows, where differences from Helm were found once: both are asked again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.sprig import sdk
+from tests.sprig.test_oracle import run
+
+DATA: dict[str, Any] = {
+    "m": {"a": 1.0, "b": {"c": "x"}},
+    "l": [1.0, "a", None],
+    "n": 3.0,
+    "s": "text",
+    "nl": None,
+}
+YEAR = '((toDate "2006" "2020").Sub (toDate "2006" "2019"))'
+# Templates whose values stand in another type than maps, lists, texts and numbers.
+OBJECTS = (
+    '{{ toYaml (toDate "2006-01-02" "2020-01-02") }}',
+    '{{ toYaml (semver "1.2.3-a+b") }}',
+    '{{ list (semver "1.2.3").IncMajor | mustToYaml }}',
+    '{{ toYamlPretty (toDate "2006-01-02" "2020-01-02") }}',
+    f'{{{{ dict "a" {YEAR} | toYamlPretty }}}}',
+    f'{{{{ dict "a" {YEAR} "b" (list {YEAR}) | toToml }}}}',
+    f"{{{{ add {YEAR} 1 }}}} {{{{ addf {YEAR} 1.5 }}}} {{{{ float64 {YEAR} }}}} {{{{ slice .l {YEAR} }}}}",
+    '{{ len (semver "1.2.3") }}',
+    '{{ index (semver "1.2.3") 1 }}',
+    '{{ deepCopy (dict "a" (semver "1.2.3")) }}{{ (deepCopy (semver "1.2.3")).Original }}',
+    '{{ toJson (toDate "2006" "2020").UTC.Location }}{{ deepCopy (toDate "2006" "2020").UTC.Location }}',
+    "{{ mustToJson 1i }}",
+    "{{ toToml 1i }}",
+    '{{ dict "a" (list 1i) | toToml }}',
+    "{{ merge nil | toJson }}{{ mustMergeOverwrite .nl .nl | toJson }}",
+)
+# Bytes that are no UTF-8.
+BROKEN = (
+    '{{ upper "a\\xffbé" | toJson }}{{ title "a\\xffb a" | toJson }}{{ swapcase "A\\xffb A" | toJson }}',
+    '{{ camelcase "a\\xffb_a" | toJson }}{{ snakecase "A\\xffb A\\xff" | toJson }}{{ kebabcase "\\xff" | toJson }}',
+    '{{ dict "a" "\\xff" "\\xff" "b" | toYamlPretty }}',
+    '{{ dict "a" (repeat 100 "\\xff") (repeat 100 "\\xff") "b" | toYamlPretty }}',
+    '{{ fromToml "a=1 #\\xff" }}{{ fromToml "a=tr\\xff" }}{{ fromToml "\\xff\\xfea=1" }}{{ fromToml "\\xff" }}',
+    '{{ fromToml "\\x00a=1" }}{{ fromToml "aaaaaaaa=1\\x00" }}{{ fromToml "a=1 #\\x01" }}',
+)
+# What a function gives back of a map with a name is the same map.
+SAME = (
+    '{{ typeOf (set $ "z" 1) }}{{ typeOf (unset $ "z") }}{{ typeOf (merge $ (dict)) }}{{ typeOf $ }}',
+    '{{ $v := merge $ (dict "q" 1) }}{{ $_ := set $v "x" 1 }}{{ .x }}{{ $_ := set $ "y" 2 }}{{ $v.y }}{{ $v | toJson }}',
+    '{{ $v := mergeOverwrite $ (dict "q" 1) }}{{ $_ := unset $v "q" }}{{ .q }}{{ $_ := merge $v (dict "r" 2) }}{{ .r }}',
+    '{{ $v := set $ "x" (dict "y" 1) }}{{ dig "x" "y" 0 $v }}{{ dig "x" 0 $ }}',
+)
+
+
+@pytest.mark.parametrize("template", [*OBJECTS, *BROKEN, *SAME])
+def test_template(template: str) -> None:
+    assert run(template, DATA) == sdk.render(template, DATA, whole=True)
