@@ -47,7 +47,9 @@ class Server:
 
 def binaries() -> Path | None:
     """Where the server's programs are: the newest version's."""
-    versions = [p for p in Path("/usr/lib/postgresql").glob("*/bin/postgres") if p.parent.parent.name.isdecimal()]
+    versions = [
+        p for p in Path("/usr/lib/postgresql").glob("*/bin/postgres") if p.parent.parent.name.isdecimal()
+    ]
     if versions:
         return max(versions, key=lambda p: int(p.parent.parent.name)).parent
     found = shutil.which("postgres")
@@ -68,7 +70,18 @@ def running() -> Iterator[Server]:
         os.chown(folder, user.pw_uid, user.pw_gid)
         os.chown(folder / "password", user.pw_uid, user.pw_gid)
         data = folder / "data"
-        initdb = [programs / "initdb", "-D", data, "-U", "helm", "-A", "scram-sha-256", "--no-sync", "-E", "UTF8"]
+        initdb = [
+            programs / "initdb",
+            "-D",
+            data,
+            "-U",
+            "helm",
+            "-A",
+            "scram-sha-256",
+            "--no-sync",
+            "-E",
+            "UTF8",
+        ]
         _run([*initdb, "--locale=C", f"--pwfile={folder / 'password'}"], user)
         port = _free_port()
         quick = ["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]
@@ -139,7 +152,9 @@ def _as(user: pwd.struct_passwd) -> dict[str, object]:
 
 
 def _run(command: list[object], user: pwd.struct_passwd) -> None:
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False, **_as(user))
+    done = subprocess.run(
+        [str(part) for part in command], capture_output=True, text=True, check=False, **_as(user)
+    )
     assert done.returncode == 0, done.stderr
 
 
