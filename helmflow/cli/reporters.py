@@ -17,10 +17,10 @@ from helmflow.core.errors import ConfigError, HelmflowError, Mistake
 from helmflow.core.events import Emit, Event, Warned
 from helmflow.core.sensitive import mask_everything
 from helmflow.execute.report import RunReport
-from helmflow.plan.model import Plan
 from helmflow.ui.theme import Theme, choose
 
 if TYPE_CHECKING:
+    from helmflow.plan.model import Plan
     from helmflow.ui.recording import Recorder
 
 __all__ = ["Emit", "Reporter", "Reporting", "reporting"]
@@ -118,7 +118,7 @@ class Reporting:
         if report.command == "test":
             from helmflow.ui import report_view
 
-            text = self._masked(report_view.render_tests(report))
+            text = self._masked(report_view.render_tests(report, logs=bool(self._get("logs"))))
         elif self._format in (Format.JSON, Format.MARKDOWN, Format.HTML):
             text = self._document(self._format, self._plan, report)
         elif self._format is Format.TEXT and (not self._given.quiet or not report.ok):

@@ -33,6 +33,8 @@ def run(step: RunChartHooks, bench: Bench) -> None:
             try:
                 _run_one(hook, step, bench)
             except HelmflowError:
+                for earlier in done if step.logs else ():
+                    bench.logs[earlier.name] = emit_logs(earlier.ref, bench)
                 _logs(hook, FAILED, step, bench)
                 _delete_by(hook, FAILED, bench)
                 for earlier in done:
@@ -63,6 +65,7 @@ def _results(step: RunChartHooks, bench: Bench) -> list[TestResult]:
             started=record.last_run.started_at,
             completed=record.last_run.completed_at,
             phase=str(record.last_run.phase),
+            weight=record.weight,
             logs=tuple(bench.logs.get(record.name, ())),
         )
         for record in records
@@ -169,9 +172,10 @@ def emit_logs(ref: ObjectRef, bench: Bench) -> list[PodOutput]:
 
 def _containers(ref: ObjectRef, bench: Bench) -> Iterator[tuple[ObjectRef, str]]:
     for pod in _pods(ref, bench):
-        containers = objects.at(pod, "spec", "containers")
-        for container in containers if isinstance(containers, list) else ():
-            yield objects.ref(pod), str(container.get("name") or "")
+        for kind in ("initContainers", "containers"):
+            containers = objects.at(pod, "spec", kind)
+            for container in containers if isinstance(containers, list) else ():
+                yield objects.ref(pod), str(container.get("name") or "")
 
 
 def _pods(ref: ObjectRef, bench: Bench) -> Sequence[objects.KubeObject]:

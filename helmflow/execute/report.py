@@ -37,6 +37,7 @@ class TestResult:
     started: str
     completed: str
     phase: str
+    weight: int = 0
     logs: tuple[PodOutput, ...] = ()
 
 

@@ -108,12 +108,12 @@ def _counts(report: RunReport) -> str:
     return f"{report.command} on {report.cluster}: {what}; {writes}; {duration(report.seconds)}"
 
 
-def render_tests(report: RunReport) -> str:
-    """Test results as `helm test` prints them, release by release."""
-    return "\n".join(line for release in report.releases for line in _tests(release))
+def render_tests(report: RunReport, *, logs: bool = False) -> str:
+    """Test results as `helm test` prints them, release by release; `logs`: as with its --logs."""
+    return "\n".join(line for release in report.releases for line in _tests(release, logs))
 
 
-def _tests(release: ReleaseReport) -> Iterator[str]:
+def _tests(release: ReleaseReport, asked: bool) -> Iterator[str]:
     yield f"NAME: {release.id.name}"
     yield f"LAST DEPLOYED: {ansi_time(release.last_deployed)}"
     yield f"NAMESPACE: {release.namespace}"
@@ -124,8 +124,9 @@ def _tests(release: ReleaseReport) -> Iterator[str]:
         yield "TEST SUITE: None"
     for test in release.tests:
         yield from release_view.test_lines(test.suite, test.started, test.completed, test.phase)
-    logs = [output for test in release.tests for output in test.logs]
-    if logs:
+    in_turn = sorted(release.tests, key=lambda test: (test.weight, test.suite))
+    logs = [output for test in in_turn for output in test.logs]
+    if logs or asked:
         yield ""
     for output in logs:
         yield f"POD LOGS: {output.pod} ({output.container})"

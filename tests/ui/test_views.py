@@ -81,14 +81,15 @@ def test_test_results_look_like_helms_own() -> None:
     suites = tuple(
         ended.TestResult(
             suite=name,
+            weight=weight,
             started="2026-11-02T06:32:58.123456Z",
             completed="2026-11-02T16:33:01+02:00",
             phase=phase,
             logs=(PodOutput(pod=name, container="main", lines=lines),),
         )
-        for name, phase, lines in (
-            ("api-second", "Succeeded", ("200 OK", "done")),
-            ("api-first", "Failed", ()),
+        for name, phase, weight, lines in (
+            ("api-second", "Succeeded", 5, ("200 OK", "done")),
+            ("api-first", "Failed", 0, ()),
         )
     )
     one = ReleaseReport(
