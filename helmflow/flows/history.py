@@ -30,8 +30,7 @@ class HistoryRow:
 
 def history(options: RunOptions, emit: Emit, given: Session | None = None) -> tuple[HistoryRow, ...]:
     """Every stored revision of the selected releases, oldest first."""
-    from helmflow.flows.planning import owner_of
-    from helmflow.helm.release.store import ReleaseStore
+    from helmflow.flows.drafts import owner_of
 
     rows: list[HistoryRow] = []
     with session_for(options, emit, given) as session:
@@ -39,7 +38,7 @@ def history(options: RunOptions, emit: Emit, given: Session | None = None) -> tu
         for release in prepare.choose(session, desired, NeedsMode.SKIP).releases:
             cluster = session.cluster_of(desired, release)
             owner = owner_of(cluster, release)
-            store = ReleaseStore(cluster.client, owner.namespace, cluster.driver)
+            store = cluster.store(owner.namespace)
             stored = store.history(owner.name)
             found = store.get_many(stored)
             rows += [

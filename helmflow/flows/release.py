@@ -12,6 +12,7 @@ from helmflow.core.events import Emit
 from helmflow.core.ids import ReleaseId
 from helmflow.execute.report import RunReport
 from helmflow.flows import destroy, planning, prepare, rendering, rollback, sync, test
+from helmflow.flows.drafts import owner_of
 from helmflow.flows.history import HistoryRow, history
 from helmflow.flows.options import Confirm, NeedsMode, RunOptions, accept
 from helmflow.flows.prepare import Preparation
@@ -193,15 +194,15 @@ def get(
 ) -> Revision:
     """A stored revision with everything in it (0: the newest); HelmflowError `release.not-found`."""
     from helmflow.helm.release import history as rules
-    from helmflow.helm.release.store import ReleaseStore, not_found
+    from helmflow.helm.release.storage import not_found
 
     wanted = _options(named, options)
     with session_for(wanted, emit, _on(given, wanted)) as session:
         desired = prepare.load(session, "get")
         (release,) = prepare.choose(session, desired, NeedsMode.SKIP).releases
         cluster = session.cluster_of(desired, release)
-        owner = planning.owner_of(cluster, release)
-        store = ReleaseStore(cluster.client, owner.namespace, cluster.driver)
+        owner = owner_of(cluster, release)
+        store = cluster.store(owner.namespace)
         if revision:
             return store.get(owner.name, revision)
         newest = rules.last(store.history(owner.name))

@@ -24,7 +24,7 @@ def left_in_history(session: Session, desired: DesiredState) -> frozenset[Releas
     A run leaves no record where it never came, so that is every release that it did not finish. Raises ConfigError
     `resume.nothing` where that run went well, or none is known.
     """
-    from helmflow.flows.planning import owner_of
+    from helmflow.flows.drafts import owner_of
     from helmflow.flows.runs import known_runs
 
     newest = next(iter(known_runs(session, desired)), None)

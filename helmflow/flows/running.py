@@ -22,7 +22,6 @@ from helmflow.flows.planning import make_return, replan, undo
 from helmflow.flows.prepare import Preparation
 from helmflow.flows.session import Cluster, Session
 from helmflow.helm.release.marks import Mark
-from helmflow.helm.release.store import ReleaseStore
 from helmflow.kube.waiting import Waiter
 from helmflow.plan import revisions
 from helmflow.plan.model import ActionKind, Plan, ReleasePlan
@@ -188,7 +187,7 @@ def _tools(
     return Tools(
         client=cluster.client,
         waiter=stack.enter_context(Waiter(cluster.client)),
-        store=lambda namespace: ReleaseStore(cluster.client, namespace, cluster.driver),
+        store=cluster.store,
         clock=session.clock,
         cancel=session.cancel,
         fire=fire,

@@ -78,7 +78,7 @@ ELSEWHERE = {
     ("state file", "mirrors"): "read by flows.prepare where charts are fetched",
     ("state file", "project"): "the mark of an inventory, read by flows.identity",
     ("releases", "directory"): "another name of `chart`",
-    ("releases", "ignoreDifferences"): "rules of a diff, read by flows.planning",
+    ("releases", "ignoreDifferences"): "rules of a diff, read by flows.release_plans",
     ("environments", "missingFileHandler"): "used where a file of the environment is missing",
     ("environments", "missingFileHandlerConfig"): "used where a git branch of its values is missing",
     ("environments", "mergeStrategy"): "used where there are several files",
