@@ -41,20 +41,20 @@ def real(tmp_path: Path) -> Iterator[Town]:
 
 
 @contextmanager
-def webhook(folder: Path, patch: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """A mutating webhook on loopback that adds `patch` to everything; gives its clientConfig."""
+def webhook(folder: Path, patch: list[dict[str, Any]], refuses: str = "") -> Iterator[dict[str, Any]]:
+    """A webhook on loopback that adds `patch` to everything, or `refuses` it; gives its clientConfig."""
     authority = Authority(folder)
     pair = authority.server("webhook")
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             review = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            answer = {
-                "uid": review["request"]["uid"],
-                "allowed": True,
-                "patchType": "JSONPatch",
-                "patch": base64.b64encode(json.dumps(patch).encode()).decode(),
-            }
+            answer: dict[str, Any] = {"uid": review["request"]["uid"], "allowed": not refuses}
+            if refuses:
+                answer["status"] = {"code": 403, "message": refuses}
+            if patch:
+                answer["patchType"] = "JSONPatch"
+                answer["patch"] = base64.b64encode(json.dumps(patch).encode()).decode()
             body = json.dumps({**review, "request": None, "response": answer}).encode()
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
