@@ -106,6 +106,7 @@ def apiserver() -> None:
     """The real API server: built once into the user's cache, then the tests that need it."""
     environment("dev")
     run(BIN / "python", "-m", "tests.apiserver", "setup")
+    run(BIN / "python", "-m", "tests.helm_programs")
     pytest(
         "-q", "-m", "apiserver and not nightly", "--durations", "10", env={"HELMFLOW_APISERVER": "required"}
     )

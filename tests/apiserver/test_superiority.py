@@ -16,10 +16,10 @@ The list, and where each is:
 12 a CRD, its objects and their namespace, all new       here
 13 a run that was killed                                 flows/test_crash
 14 two runs, two releases, one namespace                 here
-15 a webhook that cannot do dry-runs                     here
+15 a webhook that cannot do dry-runs                     here, test_webhooks
 16 duplicate environment names                           behaviours: test_duplicate_environment_names_are_explained
 17 secrets never show                                    here, behaviours, scenarios/test_secrets
-18 releases go from Helm to helmflow and back            flows/test_interop, contracts/test_helm_interop
+18 releases go from Helm to helmflow and back            test_helm_programs, test_interop, flows/test_interop
 """
 
 from __future__ import annotations
@@ -402,7 +402,7 @@ def test_15_a_webhook_that_cannot_do_dry_runs_costs_only_the_preview(town: Town)
 
 
 def test_15_a_webhook_that_refuses_dry_runs_costs_only_the_preview(town: Town) -> None:
-    """Only webhooks registered long ago can be so: the refusal comes from the wire."""
+    """The refusal comes from the wire, on both clusters; test_webhooks has a server that really refuses."""
     from tests.apiserver.test_storms import Storm, status
 
     charts.small(town)
