@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from random import Random
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from helmflow.core.errors import ChartError
 from helmflow.helm.chart.behaviour import HELM_3, HELM_4
 from helmflow.helm.chart.model import Chart, Metadata
-from helmflow.helm.values.coalesce import _Coalescing, coalesce, merge, merge_tables
+from helmflow.helm.values.coalesce import Coalescing, coalesce, merge, merge_tables, read_only
 from tests import conformance
 
 
@@ -114,10 +115,79 @@ def test_the_short_way_gives_what_the_long_way_gives(parent: Any, child: Any, gr
         except ChartError as error:
             return str(error)
 
-    run = _Coalescing(lambda _: None, keep_nulls=False, behaviour=HELM_4)
+    run = Coalescing(lambda _: None, keep_nulls=False, behaviour=HELM_4)
     long = outcome(run.top)
     assert outcome(run.over_known_defaults) == long
     assert outcome(coalesce) == long
+
+
+def defaults(source: Random, depth: int = 3) -> Any:
+    if depth == 0 or source.random() < 0.35:
+        return source.choice([None, 1.0, "x", True, [{"k": 1.0}]])
+    return {source.choice(NAMES): defaults(source, depth - 1) for _ in range(source.randint(0, 4))}
+
+
+def tables(source: Random, *, odd: float) -> dict[str, Any]:
+    """Values in which subcharts and globals have tables, but for some."""
+    made = {source.choice(NAMES): defaults(source) for _ in range(source.randint(0, 5))}
+    for outer in (made, *(value for value in made.values() if isinstance(value, dict))):
+        for name in ("c", "d", "g", "global"):
+            if name in outer and not isinstance(outer[name], dict) and source.random() > odd:
+                outer[name] = {source.choice(NAMES): defaults(source, 2)}
+    return made
+
+
+def same_maps(value: Any) -> list[tuple[Any, Any]]:
+    """Pairs of places with one and the same map or list."""
+    first: dict[int, Any] = {}
+    found = []
+
+    def look(part: Any, at: tuple[Any, ...]) -> None:
+        if id(part) in first:
+            found.append((first[id(part)], at))
+            return
+        first[id(part)] = at
+        for key, item in sorted(part.items()) if isinstance(part, dict) else enumerate(part):
+            if isinstance(item, dict | list):
+                look(item, (*at, key))
+
+    look(value, ())
+    return found
+
+
+def types_in(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return type(value)
+    return type(value), {key: types_in(item) for key, item in value.items()}
+
+
+NAMES = ("a", "b", "c", "d", "g", "global")
+
+
+@pytest.mark.parametrize("number", range(60))
+def test_shared_values_are_those_of_the_long_way(number: int) -> None:
+    """Also in what is the same map where, and in Helm's types; what users gave stays, and so does what is shared."""
+    source = Random(number)
+    sub = chart("c", tables(source, odd=0.05), chart("g", tables(source, odd=0.05)))
+    other = chart("d", tables(source, odd=0.05), *([sub.dependencies[0]] if source.random() < 0.3 else ()))
+    whole = chart("p", tables(source, odd=0.05), sub, *([other] if source.random() < 0.5 else ()))
+    for behaviour in (HELM_4, HELM_3):
+        for _ in range(6):
+            user = tables(source, odd=0.2)
+            before = json.dumps(user)
+            try:
+                long = Coalescing(print, keep_nulls=False, behaviour=behaviour).top(whole, user)
+            except ChartError:
+                with pytest.raises(ChartError):
+                    read_only(whole, user, behaviour=behaviour) or coalesce(whole, user, behaviour=behaviour)
+                continue
+            shared = read_only(whole, user, behaviour=behaviour)
+            if shared is None:
+                continue
+            assert shared == long
+            assert same_maps(shared) == same_maps(long)
+            assert types_in(shared) == types_in(long)
+            assert json.dumps(user) == before
 
 
 def test_merging_leaves_nulls_below_where_helm_does() -> None:

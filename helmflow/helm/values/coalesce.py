@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import marshal
 
-from helmflow.core import yaml_dialect
+from helmflow.core import lazy, yaml_dialect
 from helmflow.core.errors import ChartError
-from helmflow.core.shared import SharedTree
+from helmflow.core.shared import NOTES
 from helmflow.gotemplate.functions import Function, FunctionError, table
 from helmflow.gotemplate.gotypes import GoObject, NamedMap
 from helmflow.helm.chart.behaviour import HELM_3, HELM_4, Behaviour
@@ -14,11 +14,24 @@ from helmflow.helm.chart.model import Chart
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterator, Mapping
-    from typing import Any, ClassVar
+    from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+    from typing import Any, ClassVar, Protocol
+
+    from helmflow.helm.values import sharing
 
     Tree = dict[str, Any]
     Warn = Callable[[str], None]
+
+    class Part(Protocol):
+        """What of a chart is coalesced."""
+
+        @property
+        def name(self) -> str: ...
+        @property
+        def dependencies(self) -> Sequence[Part]: ...
+        def own_values(self) -> Tree: ...
+else:  # the first render of a chart shares nothing
+    sharing = lazy.module("helmflow.helm.values.sharing")
 
 GLOBAL = "global"
 
@@ -26,10 +39,11 @@ GLOBAL = "global"
 class Values(NamedMap, GoObject):
     """Helm's named map type of .Values, with the methods that Go lets templates call on it.
 
-    `origin` are the user's values in a tree that shares the others with other renders.
+    `origin` are the user's values in a tree that shares the others with other renders, and `kept` keeps those shared.
     """
 
     origin: Tree | None = None
+    kept: object = None
     go_type = HELM_4.chart_values_type
     go_methods: ClassVar[Mapping[str, Function]] = table(
         Function("YAML", lambda self: yaml_dialect.dump(self), (), returns="string"),
@@ -50,8 +64,10 @@ def coalesce(chart: Chart, user: Tree, *, warn: Warn | None = None, behaviour: B
 
     `.Values.sub` and the .Values of subchart `sub` are the same object, as in Helm. Raises ChartError.
     """
-    run = _Coalescing(warn or _ignore, keep_nulls=False, behaviour=behaviour)
-    if not chart.values and not chart.dependencies:
+    run = Coalescing(warn or _ignore, keep_nulls=False, behaviour=behaviour)
+    key = ("coalesced", behaviour.cleans_default_nulls)
+    if key not in chart.memo:  # many charts are rendered once
+        chart.memo[key] = b""
         return run.top(chart, user)
     return run.over_known_defaults(chart, user)
 
@@ -63,22 +79,37 @@ def read_only(
 
     Templates that are about to change what is shared meet `shared.Changed`: they must run again on what `apart` gives.
     """
-    return _Coalescing(warn or _ignore, keep_nulls=False, behaviour=behaviour).over_shared_defaults(
-        chart, user
-    )
+    memo = chart.memo
+    slot = ("shared", behaviour.cleans_default_nulls)
+    made = memo.get(slot, _NOTHING)
+    if made is _NOTHING:  # the first render
+        made = memo[slot] = False
+        return None
+    run = Coalescing(warn or _ignore, keep_nulls=False, behaviour=behaviour)
+    if made is False:
+        try:
+            made = memo[slot] = sharing.Sharing(chart, run.known(chart))
+        except ChartError:  # wrong defaults that `user` may put right
+            made = memo[slot] = None
+    return None if made is None else made.make(user, run)
 
 
-def apart(chart: Chart, shared: Tree, *, behaviour: Behaviour = HELM_4) -> Tree:
-    """The same values as templates got them that change them: these have their own from now on."""
-    chart.memo[_APART] = True
-    assert isinstance(shared, Values)
-    assert shared.origin is not None
-    return coalesce(chart, shared.origin, behaviour=behaviour)
+def apart(chart: Chart, values: Tree, part: Any = None, *, behaviour: Behaviour = HELM_4) -> Tree:
+    """The same values for templates that change `part` of them: they have it for themselves from now on, or everything."""
+    assert isinstance(values, Values)
+    assert values.origin is not None
+    slot = ("shared", behaviour.cleans_default_nulls)
+    made = chart.memo[slot]
+    if made is not None and made.set_apart(values, part):
+        own: Tree = made.make(values.origin, Coalescing(_ignore, keep_nulls=False, behaviour=behaviour))
+        return own
+    chart.memo[slot] = None
+    return coalesce(chart, values.origin, behaviour=behaviour)
 
 
 def merge(chart: Chart, user: Tree, *, warn: Warn | None = None, behaviour: Behaviour = HELM_4) -> Tree:
     """As `coalesce`, but every null stays: what import-values work on. Raises ChartError."""
-    return _Coalescing(warn or _ignore, keep_nulls=True, behaviour=behaviour).top(chart, user)
+    return Coalescing(warn or _ignore, keep_nulls=True, behaviour=behaviour).top(chart, user)
 
 
 def merge_tables(over: Tree, under: Tree) -> Tree:
@@ -88,14 +119,14 @@ def merge_tables(over: Tree, under: Tree) -> Tree:
     afterwards sees them.
     """
     _nulls_down(over, under)
-    _Coalescing(_ignore, keep_nulls=True, behaviour=HELM_4).tables(over, under, "", keep_nulls=True)
+    Coalescing(_ignore, keep_nulls=True, behaviour=HELM_4).tables(over, under, "", keep_nulls=True)
     return over
 
 
 def coalesce_tables(over: Tree, under: Tree) -> Tree:
     """`over` on top of `under`, both plain tables, as a new tree: nulls of `over` delete."""
     merged: Tree = {}
-    run = _Coalescing(_ignore, keep_nulls=False, behaviour=HELM_4)
+    run = Coalescing(_ignore, keep_nulls=False, behaviour=HELM_4)
     run.tables(merged, copied(over), "", keep_nulls=True)
     run.tables(merged, copied(under), "", keep_nulls=False)
     return merged
@@ -140,8 +171,8 @@ def _ignore(_: str) -> None:
     pass
 
 
-class _Coalescing:
-    """One run: where warnings go and whether nulls stay. Trees given as `own` are changed in place."""
+class Coalescing:
+    """One run: where warnings go and whether nulls stay. Trees given as `own` are changed in place, but for shared parts."""
 
     def __init__(self, warn: Warn, *, keep_nulls: bool, behaviour: Behaviour) -> None:
         self._warn = warn
@@ -157,56 +188,25 @@ class _Coalescing:
     def over_known_defaults(self, chart: Chart, user: Tree) -> Tree:
         """The same as `top`, from what the chart gives without user values, which is worked out once per chart.
 
-        Only what `user` names is coalesced anew: its own keys one by one, a subchart's as a whole. A global can reach
-        anywhere, so it takes the long way.
+        Only what `user` names is coalesced anew. What reaches into subcharts takes the long way.
         """
-        subcharts = {sub.name: sub for sub in chart.dependencies}
-        if GLOBAL in user or any(_names_global(user[name]) for name in subcharts if name in user):
+        if GLOBAL in user or any(sub.name in user for sub in chart.dependencies):
             return self.top(chart, user)
         try:
-            own = self._known(chart)
+            known = self.known(chart)
         except ChartError:  # wrong defaults that `user` may put right
             return self.top(chart, user)
-        changed = [key for key in user if key in chart.values]
-        defaults = {key: marshal.loads(blob) for key, blob in _blobs(chart, changed)}
-        for key, value in user.items():
-            own[key] = copied(value)
-        if defaults:
-            self._complete(own, defaults, subcharts, chart.name)
-        for name, sub in subcharts.items():
-            if name in user:
-                self._subchart(sub, own, chart.name)
+        mine = copied(user)
+        own = self._type({**mine, **known, **mine})  # in the order that the long way gives
+        defaults = {key: marshal.loads(blob) for key, blob in _blobs(chart, user)}
+        self._complete(own, defaults, (), chart.name)
         return own
 
-    def over_shared_defaults(self, chart: Chart, user: Tree) -> Tree | None:
-        """The same on trees that renders share, None where they do not: at the chart's first render, where templates
-        change values, and where `user` reaches into subcharts."""
-        memo = chart.memo
-        if _APART in memo or GLOBAL in user or any(sub.name in user for sub in chart.dependencies):
-            return None
-        slot = ("shared", self._cleans)
-        if slot not in memo:
-            memo[slot] = None
-            return None
-        trees = memo[slot]
-        if trees is None:
-            try:
-                trees = memo[slot] = SharedTree(self._known(chart)), SharedTree(chart.own_values())
-            except ChartError:
-                return None
-        alone, defaults = trees[0].value, trees[1].value
-        own = (Values if self._type is Values else Values3)(alone)
-        own.origin = user
-        for key, value in user.items():
-            own[key] = copied(value)
-        self._complete(own, {key: defaults[key] for key in user if key in defaults}, (), chart.name)
-        return own
-
-    def _known(self, chart: Chart) -> Tree:
+    def known(self, chart: Chart) -> Tree:
         """A copy of what the chart gives alone."""
         key = ("coalesced", self._cleans)
         blob = chart.memo.get(key)
-        if blob is None:
+        if not blob:
             blob = chart.memo[key] = marshal.dumps(_plain(self.top(chart, {})))
         return self._typed(chart, marshal.loads(blob))
 
@@ -216,7 +216,7 @@ class _Coalescing:
             own[sub.name] = self._typed(sub, own[sub.name])
         return self._type(own)
 
-    def chart(self, chart: Chart, own: Tree, prefix: str) -> Tree:
+    def chart(self, chart: Part, own: Tree, prefix: str) -> Tree:
         """`own` completed by the chart's defaults, then every subchart's part of it by that subchart's."""
         path = f"{prefix}.{chart.name}" if prefix else chart.name
         self._complete(own, chart.own_values(), {sub.name for sub in chart.dependencies}, path)
@@ -224,7 +224,7 @@ class _Coalescing:
             self._subchart(sub, own, path)
         return own
 
-    def _subchart(self, sub: Chart, own: Tree, path: str) -> None:
+    def _subchart(self, sub: Part, own: Tree, path: str) -> None:
         """The subchart's part of `own`, completed."""
         name = sub.name
         part = own.get(name, _NOTHING)
@@ -259,6 +259,8 @@ class _Coalescing:
                     del own[key]
             elif isinstance(value, dict):
                 if isinstance(default, dict):
+                    if id(value) in NOTES:
+                        value = own[key] = dict(value)
                     # a subchart's part keeps its nulls: they still have that subchart's defaults to delete
                     keep = self._keep_nulls or key in subcharts
                     self.tables(value, default, f"{path}.{key}", keep_nulls=keep)
@@ -284,6 +286,8 @@ class _Coalescing:
                     del over[key]
             elif isinstance(below, dict):
                 if isinstance(value, dict):
+                    if id(value) in NOTES:
+                        value = over[key] = dict(value)
                     self.tables(value, below, f"{path}.{key}" if path else key, keep_nulls=keep_nulls)
                 else:
                     self._warn(f"cannot overwrite table with non table for {path}.{key}")
@@ -318,17 +322,14 @@ class _Coalescing:
 
 
 _NOTHING = object()
-_APART = "values-apart"
 
 
-def _names_global(value: Any) -> bool:
-    return isinstance(value, dict) and (GLOBAL in value or any(map(_names_global, value.values())))
-
-
-def _blobs(chart: Chart, keys: list[str]) -> Iterator[tuple[str, bytes]]:
+def _blobs(chart: Chart, keys: Iterable[str]) -> Iterator[tuple[str, bytes]]:
     """Single top-level defaults, serialised once per chart."""
     blobs: dict[str, bytes] = chart.memo.setdefault("value-blobs", {})
     for key in keys:
+        if key not in chart.values:
+            continue
         blob = blobs.get(key)
         if blob is None:
             blob = blobs[key] = marshal.dumps(chart.values[key])
