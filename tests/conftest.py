@@ -12,7 +12,7 @@ from hypothesis import settings
 
 from tests import conformance
 
-pytest_plugins = ["tests.providers.fixtures", "tests.scenarios.shop"]
+pytest_plugins = ["tests.postgres", "tests.providers.fixtures", "tests.scenarios.shop"]
 
 settings.register_profile("normal", deadline=None, derandomize=True)
 settings.register_profile("nightly", deadline=None, derandomize=False, print_blob=True)

@@ -6,24 +6,32 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 _CODE = """\
 import json, sys, helm_python
-config, action, arguments = json.loads(sys.argv[1])
+config, calls = json.loads(sys.argv[1])
 with helm_python.Config(**config) as helm:
-    answer = getattr(helm, action)(**arguments)
-    print(json.dumps(list(answer) if action in ('list', 'history') else answer, default=str))
+    answers = [getattr(helm, action)(**arguments) for action, arguments in calls]
+    print(json.dumps([list(answer) if action in ('list', 'history') else answer
+                      for (action, _), answer in zip(calls, answers)], default=str))
 """
 
 
 def helm(config: dict[str, Any], action: str, arguments: dict[str, Any]) -> Any:
     """What an action of the SDK answers."""
+    (answer,) = helm_calls(config, [(action, arguments)])
+    return answer
+
+
+def helm_calls(config: dict[str, Any], calls: Sequence[tuple[str, dict[str, Any]]]) -> list[Any]:
+    """What several actions answer, one after the other in one process."""
     import helm_python
 
     done = subprocess.run(
-        ["helm", "-c", _CODE, json.dumps([config, action, arguments])],
+        ["helm", "-c", _CODE, json.dumps([config, calls])],
         executable=os.path.realpath(sys.executable),
         env={**os.environ, "PYTHONPATH": str(Path(helm_python.__file__).parent.parent)},
         capture_output=True,
@@ -32,4 +40,4 @@ def helm(config: dict[str, Any], action: str, arguments: dict[str, Any]) -> Any:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return list(json.loads(done.stdout))

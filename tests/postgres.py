@@ -45,6 +45,19 @@ class Server:
         return self.url(name)
 
 
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Server]:
+    """A real PostgreSQL for all tests of a process; skips where there is none."""
+    with running() as server:
+        yield server
+
+
+@pytest.fixture
+def connection_string(postgres_server: Server) -> str:
+    """A new empty database."""
+    return postgres_server.database()
+
+
 def binaries() -> Path | None:
     """Where the server's programs are: the newest version's."""
     versions = [

@@ -9,10 +9,12 @@ from helmflow.core.events import Emit
 from helmflow.core.ids import ReleaseId
 from helmflow.flows import prepare, rendering
 from helmflow.flows.options import RunOptions
-from helmflow.flows.session import Session, session_for
+from helmflow.flows.session import Session, driver_of, session_for
+from helmflow.helm.release.storage import Driver
 from helmflow.plan.objects import is_cluster_scoped
 
 WRITE: Final = ("get", "list", "watch", "create", "patch", "delete")
+_RECORDS: Final = {Driver.SECRET: "secrets", Driver.CONFIGMAP: "configmaps"}
 _IRREGULAR: Final = {"Endpoints": "endpoints", "NetworkPolicy": "networkpolicies"}
 
 Rules = dict[str, dict[tuple[str, str], set[str]]]
@@ -30,9 +32,11 @@ def permissions(
         desired = prepare.load(session, "permissions")
         chosen = prepare.choose(session, desired)
         preparation = prepare.prepare(session, chosen, "permissions")
+        records = _RECORDS.get(driver_of(session.options.cluster, session.environ))
         for release in chosen.releases:
             owner = ReleaseId(release.context, release.namespace or "default", release.name)
-            _add(rules, owner.namespace, "", "secrets", ("get", "list", "create", "update", "delete"))
+            if records:
+                _add(rules, owner.namespace, "", records, ("get", "list", "create", "update", "delete"))
             _add(
                 rules,
                 owner.namespace,

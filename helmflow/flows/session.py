@@ -54,7 +54,6 @@ class Cluster:
     namespace: str
     name: str
     store: Callable[[str], RevisionStore]
-    driver: Driver
 
 
 def _programs() -> ProgramCache:
@@ -159,7 +158,6 @@ def open_cluster(
     never a silent fallback.
     """
     from helmflow.core.paths import cache_home
-    from helmflow.helm.release.storage import Driver
     from helmflow.kube.client import KubeClient
     from helmflow.kube.discovery import DiscoveryCache
 
@@ -170,16 +168,21 @@ def open_cluster(
     else:
         opened = _kubeconfig(context, options, clock, environ)
     cache = DiscoveryCache(cache_home() / "discovery", opened.identity) if opened.identity else None
-    driver = Driver.named(options.storage_driver or environ.get("HELM_DRIVER", ""))
     client = KubeClient(opened.transport, clock=clock, user_agent="helmflow", cache=cache)
     return Cluster(
         client=client,
         context=opened.context,
         namespace=opened.namespace or "default",
         name=f"{opened.context} ({opened.server})" if opened.server else opened.context,
-        store=_stores(driver, client, clock, environ),
-        driver=driver,
+        store=_stores(driver_of(options, environ), client, clock, environ),
     )
+
+
+def driver_of(options: ClusterOptions, environ: Mapping[str, str]) -> Driver:
+    """Where release records are; HelmflowError `release.driver`."""
+    from helmflow.helm.release.storage import Driver
+
+    return Driver.named(options.storage_driver or environ.get("HELM_DRIVER", ""))
 
 
 @contextmanager

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from helmflow.core.errors import ClusterError, HelmflowError
+from helmflow.core.errors import ClusterError
 from helmflow.core.ids import ObjectRef
-from helmflow.helm.release import codec
-from helmflow.helm.release.record import ReleaseStatus, Revision
-from helmflow.helm.release.storage import HELM_LABELS, Driver, RevisionStore
-from helmflow.helm.release.store import MAX_SELECTED_NAMES
+from helmflow.helm.release.record import Revision
+from helmflow.helm.release.storage import RevisionStore
 from helmflow.kube import applying
 from helmflow.kube import objects as kube_objects
 from helmflow.kube.client import KubeClient
@@ -31,31 +28,6 @@ class Wanted:
 
     known: frozenset[ObjectRef]
     new: frozenset[ObjectRef] = frozenset()
-
-
-def revisions(
-    client: KubeClient, driver: Driver, releases: Iterable[tuple[str, str]]
-) -> dict[tuple[str, str], tuple[Revision, ...]]:
-    """The stored revisions of (namespace, name) pairs, oldest first, without superseded ones: one LIST per namespace.
-
-    A record that cannot be read is left out, as Helm does.
-    """
-    names: dict[str, set[str]] = {}
-    for namespace, name in releases:
-        names.setdefault(namespace, set()).add(name)
-    answers = client.each(
-        [
-            lambda n=namespace, w=wanted: _stored(client, driver, n, sorted(w))  # type: ignore[misc]
-            for namespace, wanted in sorted(names.items())
-        ]
-    )
-    found: dict[tuple[str, str], list[Revision]] = {}
-    for answer in answers:
-        if isinstance(answer, ClusterError):
-            raise answer
-        for revision in answer:
-            found.setdefault((revision.namespace, revision.name), []).append(revision)
-    return {key: tuple(sorted(group, key=lambda r: r.number)) for key, group in found.items()}
 
 
 def stored_revisions(
@@ -144,29 +116,3 @@ def _group(
     for ref in sorted((known | new) - set(found)):
         found[ref] = client.find(ref)
     return found, moment
-
-
-def _stored(client: KubeClient, driver: Driver, namespace: str, names: list[str]) -> list[Revision]:
-    kind = "Secret" if driver is Driver.SECRET else "ConfigMap"
-    selector = f"owner=helm,status!={ReleaseStatus.SUPERSEDED}"
-    if len(names) <= MAX_SELECTED_NAMES:
-        selector += f",name in ({','.join(names)})"
-    found = []
-    for item in client.list("v1", kind, namespace, label_selector=selector).items:
-        labels = kube_objects.labels_of(item)
-        if labels.get("name") not in names:
-            continue
-        revision = _decoded(item, labels, driver)
-        if revision is not None:
-            found.append(revision)
-    return found
-
-
-def _decoded(item: Json, labels: Mapping[str, str], driver: Driver) -> Revision | None:
-    payload = str((item.get("data") or {}).get("release") or "")
-    own = {key: value for key, value in labels.items() if key not in HELM_LABELS}
-    try:
-        text = base64.b64decode(payload).decode() if driver is Driver.SECRET else payload
-        return codec.decode(text, labels=own)
-    except (HelmflowError, ValueError):
-        return None

@@ -140,7 +140,7 @@ def encoded(revision: Revision, limit: int) -> str:
     return payload
 
 
-def too_large(revision: Revision, limit: int = 1024 * KIB) -> Refusal:
+def too_large(revision: Revision, limit: int) -> Refusal:
     """The refusal for a record that does not fit, with what each of its parts weighs."""
     sizes = codec.size_breakdown(revision)
     total = sizes.pop("total")

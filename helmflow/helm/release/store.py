@@ -12,10 +12,7 @@ from helmflow.core.ids import ObjectRef
 from helmflow.core.limits import MIB
 from helmflow.helm.release import codec, storage
 from helmflow.helm.release.record import ReleaseStatus, Revision
-from helmflow.helm.release.storage import HELM_LABELS as HELM_LABELS
 from helmflow.helm.release.storage import OWNER, RECORD_TYPE, Driver, StoredRevision
-from helmflow.helm.release.storage import not_found as not_found
-from helmflow.helm.release.storage import too_large as too_large
 from helmflow.kube import errors, objects
 from helmflow.kube.client import KubeClient
 from helmflow.kube.objects import KubeObject
