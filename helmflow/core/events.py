@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 
 from helmflow.core.errors import Mistake
 from helmflow.core.ids import ObjectRef, ReleaseId
+from helmflow.core.records import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

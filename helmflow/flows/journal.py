@@ -12,20 +12,20 @@ from helmflow.core.errors import ConfigError
 from helmflow.core.events import Emit, Event, ReleaseFinished, StepStarted
 from helmflow.core.ids import ReleaseId
 from helmflow.flows.session import Session
-from helmflow.plan.model import ActionKind, Plan, ReleasePlan
 
 if TYPE_CHECKING:
     from helmflow.flows.prepare import Preparation
+    from helmflow.plan.model import Plan, ReleasePlan
     from helmflow.state.model import DesiredState, Release
 
-_OPERATIONS = {
-    ActionKind.INSTALL: "upgrade",
-    ActionKind.UPGRADE: "upgrade",
-    ActionKind.ADOPT: "upgrade",
-    ActionKind.RECOVER: "upgrade",
-    ActionKind.UNINSTALL: "delete",
-    ActionKind.ROLLBACK: "rollback",
-    ActionKind.TEST: "test",
+_OPERATIONS = {  # by the value of ActionKind: commands that plan nothing do without its module
+    "install": "upgrade",
+    "upgrade": "upgrade",
+    "adopt": "upgrade",
+    "recover": "upgrade",
+    "uninstall": "delete",
+    "rollback": "rollback",
+    "test": "test",
 }
 _HOOK_STEPS = {"RunLocalHooks": "local", "RunChartHooks": "chart"}
 
@@ -51,7 +51,7 @@ class Journal:
         """A `diff` line for every release that was compared."""
         skipped = self.session.options.show.skip_installs
         for release in plan.releases:
-            if skipped and release.action.kind is ActionKind.INSTALL:
+            if skipped and release.action.kind.value == "install":
                 continue
             if self._prepared(release.id):
                 outcome = "changed" if release.action.writes else release.action.kind.value

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
-from helmflow.plan.model import Plan
+from helmflow.core.records import dataclass, field
+
+if TYPE_CHECKING:
+    from helmflow.plan.model import Plan
 
 
 class NeedsMode(StrEnum):
@@ -187,7 +190,7 @@ class RunOptions:
     test: TestOptions = field(default_factory=TestOptions)
 
 
-Confirm = Callable[[Plan], bool]
+Confirm: TypeAlias = "Callable[[Plan], bool]"
 
 
 def accept(plan: Plan) -> bool:
