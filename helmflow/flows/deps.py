@@ -70,7 +70,9 @@ def fetch_all(session: Session, desired: DesiredState, fetcher: ChartFetcher) ->
             return  # a folder of manifests depends on nothing
         dependencies.complete(load.load(found.path), found.path, fetcher)
 
-    asked = dict.fromkeys(one for release in desired.releases if wanted(release) for one in _charts(release))
+    asked = dict.fromkeys(
+        one for release in desired.releases if wanted(release) for one in charts_of(release)
+    )
     with ThreadPoolExecutor(WORKERS) as pool:
         list(pool.map(fetch, asked))
 
@@ -80,7 +82,8 @@ def wanted(release: Release) -> bool:
     return release.selected and release.presence is Presence.PRESENT
 
 
-def _charts(release: Release) -> Iterator[tuple[str, str, Path, bool]]:
+def charts_of(release: Release) -> Iterator[tuple[str, str, Path, bool]]:
+    """What a release fetches, as a fetcher is asked: its chart, then those it adds as dependencies."""
     yield release.chart, release.version, release.base_dir, bool(release.options.devel)
     for extra in release.patches.dependencies:
         yield extra.get("chart", ""), extra.get("version", ""), release.base_dir, False

@@ -274,15 +274,16 @@ class _Worker:
         fetched: FetchedChart = self._fetcher.fetch(
             node.chart, node.version, Path(node.base_dir), devel=node.devel
         )
+        source: dependencies.DependencySource = self._fetcher
         if node.keyring or node.cosign_key:
             from helmflow.providers.charts import requirement
 
-            requirement.require_signed(
-                self._fetcher, fetched, node.chart, keyring=node.keyring, cosign_key=node.cosign_key
-            )
+            asked = {"keyring": node.keyring, "cosign_key": node.cosign_key}
+            requirement.require_signed(self._fetcher, fetched, node.chart, **asked)
+            source = requirement.SignedDependencies(self._fetcher, fetched, node.chart, **asked)
         chart = load_chart_or_folder(fetched.path, self._kustomize)
         if node.complete and not self._session.options.render.skip_deps:
-            chart = dependencies.complete(chart, fetched.path, self._fetcher)
+            chart = dependencies.complete(chart, fetched.path, source)
         emit(
             ChartFetched(
                 chart=node.chart,
@@ -336,15 +337,8 @@ def _kustomize(session: Session, desired: DesiredState) -> str:
 
 
 def _chart_node(release: Release) -> _ChartNode:
-    options, repository = release.options, release.repository
-    keyring = ""
-    # One that says nothing of its own follows its repository; `verify: false` at a release switches it off.
-    if options.verify or (options.verify is None and repository is not None and repository.verify):
-        from helmflow.providers.charts.requirement import chosen_keyring
-
-        of_repository = repository.keyring if repository is not None else ""
-        keyring = str(chosen_keyring(options.keyring or of_repository, release.base_dir))
-    cosign_key = str(release.base_dir / options.cosign_key) if options.cosign_key else ""
+    options = release.options
+    keyring, cosign_key = _signature(release)
     return _ChartNode(
         release.chart,
         release.version,
@@ -354,6 +348,20 @@ def _chart_node(release: Release) -> _ChartNode:
         cosign_key,
         complete=not options.skip_deps,
     )
+
+
+def _signature(release: Release) -> tuple[str, str]:
+    """What has to have signed the charts of a release: a keyring, and a cosign key; "" where it asks for none."""
+    options, repository = release.options, release.repository
+    keyring = ""
+    # One that says nothing of its own follows its repository; `verify: false` at a release switches it off.
+    if options.verify or (options.verify is None and repository is not None and repository.verify):
+        from helmflow.providers.charts.requirement import chosen_keyring
+
+        of_repository = repository.keyring if repository is not None else ""
+        keyring = str(chosen_keyring(options.keyring or of_repository, release.base_dir))
+    cosign_key = str(release.base_dir / options.cosign_key) if options.cosign_key else ""
+    return keyring, cosign_key
 
 
 def fetcher(session: Session, desired: DesiredState, *, refresh: bool = True) -> ChartFetcher:
@@ -441,7 +449,15 @@ def check_locked(session: Session, used: ChartFetcher) -> None:
 
 def _extra_node(release: Release, extra: Mapping[str, str]) -> _ChartNode:
     """A chart that the release adds to its own chart."""
-    return _ChartNode(extra.get("chart", ""), extra.get("version", ""), str(release.base_dir), devel=False)
+    keyring, cosign_key = _signature(release)
+    return _ChartNode(
+        extra.get("chart", ""),
+        extra.get("version", ""),
+        str(release.base_dir),
+        devel=False,
+        keyring=keyring,
+        cosign_key=cosign_key,
+    )
 
 
 def _with_dependency(chart: Chart, extra: Chart, alias: str) -> Chart:

@@ -12,11 +12,13 @@ from helmflow.core.events import Emit
 from helmflow.flows import deps, prepare
 from helmflow.flows.options import RunOptions
 from helmflow.flows.session import Session, session_for
+from helmflow.helm.chart import load
+from helmflow.providers.charts import dependencies
 from helmflow.providers.charts.cache import ChartCache
 from helmflow.providers.values.remote import RemoteFiles
 
 if TYPE_CHECKING:
-    from helmflow.providers.charts.fetch import ChartFetcher
+    from helmflow.providers.charts.fetch import ChartFetcher, FetchedChart
     from helmflow.state.model import DesiredState
 
 
@@ -73,14 +75,31 @@ def _signatures(desired: DesiredState, fetcher: ChartFetcher) -> None:
         repository = release.repository
         asks = release.options.verify or (repository is not None and repository.verify)
         if deps.wanted(release) and (asks or release.options.cosign_key):
-            fetched = fetcher.fetch(
-                release.chart, release.version, release.base_dir, devel=bool(release.options.devel)
-            )
-            if fetched.commit:
-                fetcher.git_source(release.chart, fetched)
-                continue
-            fetcher.provenance(fetched)
-            fetcher.signatures(fetched)
+            for chart, version, base_dir, devel in deps.charts_of(release):
+                _bring(fetcher, chart, fetcher.fetch(chart, version, base_dir, devel=devel))
+
+
+def _bring(fetcher: ChartFetcher, name: str, fetched: FetchedChart) -> None:
+    if not fetched.commit:
+        fetcher.provenance(fetched)
+        fetcher.signatures(fetched)
+        return
+    fetcher.git_source(name, fetched)
+    if (fetched.path / "Chart.yaml").is_file():
+        dependencies.complete(load.load(fetched.path), fetched.path, _Bringing(fetcher))
+
+
+@dataclass(frozen=True, slots=True)
+class _Bringing:
+    """Hands out dependencies and brings what is beside them."""
+
+    fetcher: ChartFetcher
+
+    def dependency(self, name: str, version: str, repository: str, base_dir: Path) -> Path:
+        """The chart's folder or archive; raises ChartError."""
+        fetched = self.fetcher.fetch_dependency(name, version, repository, base_dir)
+        _bring(self.fetcher, name, fetched)
+        return fetched.path
 
 
 def _remote_values(session: Session, desired: DesiredState, recorded: ChartCache) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from helmflow.core.errors import ChartError
 from helmflow.core.sensitive import SecretText
-from helmflow.flows import template
+from helmflow.flows import template, vendor
 from helmflow.flows.options import RenderOptions, RunOptions, StateOptions
 from helmflow.helm.chart import package, records
 from helmflow.providers.charts import indexing, trust
@@ -18,7 +19,7 @@ from helmflow.providers.charts.cache import ChartCache
 from helmflow.providers.charts.oci import RegistryClient
 from helmflow.providers.charts.openpgp import Keyring
 from helmflow.providers.http import NO_CREDENTIALS
-from tests.charts import chart_of
+from tests.charts import chart_of, write_chart
 from tests.providers.http_parts import Site, serving
 from tests.providers.keys import Keys
 from tests.providers.test_cosign import KEYS, payload, public, sign_in_registry, signature
@@ -155,6 +156,58 @@ def test_a_verified_chart_is_verified_again_without_the_network(
         refused(tmp_path, state(site, "signed", keys.file("bob.pub.gpg")), offline=True)
         == "provenance.unknown-key"
     )
+
+
+@pytest.mark.parametrize(("added", "error_id"), [("signed", ""), ("bare", "provenance.missing")])
+def test_charts_that_a_release_adds_to_its_own_are_checked_as_well(
+    site: Site, keys: Keys, tmp_path: Path, added: str, error_id: str
+) -> None:
+    extra = f"verify: true, dependencies: [{{chart: r/{added}, version: 1.0.0, alias: b}}]"
+    text = state(site, "signed", keys.file("all.pub.gpg"), at=extra)
+    if error_id:
+        assert refused(tmp_path, text) == error_id
+        assert render(tmp_path, text.replace("verify: true", "verify: false"))
+    else:
+        assert render(tmp_path, text)
+
+
+def signed_tree(folder: Path, keys: Keys, repository: str, dependency: str) -> str:
+    """The reference of a chart in a signed commit; what it declares is fetched, but for ../lib, which is beside it."""
+    declared = (
+        f"dependencies: [{{name: {dependency}, version: 1.0.0, repository: '{repository}'}}, "
+        "{name: lib, version: 1.0.0, repository: 'file://../lib'}]\n"
+    )
+    write_chart(folder / "web", {"Chart.yaml": f"apiVersion: v2\nname: web\nversion: 1.0.0\n{declared}"})
+    write_chart(folder / "lib", {"Chart.yaml": "apiVersion: v2\nname: lib\nversion: 1.0.0\n"})
+    keys.git(folder, "init", "--quiet", "--initial-branch=main")
+    keys.git(folder, "add", ".")
+    keys.git(folder, "-c", "user.signingkey=ann@example.com", "commit", "--quiet", "-S", "-m", "one")
+    return f"git::file://{folder}//web?ref=main"
+
+
+@pytest.mark.parametrize(("dependency", "error_id"), [("signed", ""), ("bare", "provenance.missing")])
+def test_dependencies_that_are_completed_are_checked_as_well(
+    site: Site, keys: Keys, tmp_path: Path, dependency: str, error_id: str
+) -> None:
+    chart = signed_tree(tmp_path / "git", keys, site.url, dependency)
+    ring = keys.file("all.pub.gpg")
+    text = f"releases: [{{name: a, chart: '{chart}', verify: true, keyring: {ring}}}]\n"
+    if error_id:
+        assert refused(tmp_path, text) == error_id
+        assert render(tmp_path, text.replace("verify: true", "verify: false"))
+        return
+    assert render(tmp_path, text)
+    vendor.vendor(RunOptions(state=StateOptions(cwd=tmp_path)), lambda event: None)
+    shutil.rmtree(tmp_path / "cache")
+    assert render(tmp_path, text, offline=True)
+
+
+def test_a_folder_outside_the_signed_tree_is_refused(keys: Keys, tmp_path: Path) -> None:
+    write_chart(tmp_path / "own", {"Chart.yaml": "apiVersion: v2\nname: own\nversion: 1.0.0\n"})
+    chart = signed_tree(tmp_path / "git", keys, f"file://{tmp_path}/own", "own")
+    ring = keys.file("all.pub.gpg")
+    text = f"releases: [{{name: a, chart: '{chart}', verify: true, keyring: {ring}}}]\n"
+    assert refused(tmp_path, text) == "provenance.not-packed"
 
 
 def push(registry: str, folder: str, tmp_path: Path, keys: Keys | None = None) -> str:

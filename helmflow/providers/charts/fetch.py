@@ -111,20 +111,24 @@ class ChartFetcher:
         )
 
     def dependency(self, name: str, version: str, repository: str, base_dir: Path) -> Path:
+        """The folder or archive of `fetch_dependency`."""
+        return self.fetch_dependency(name, version, repository, base_dir).path
+
+    def fetch_dependency(self, name: str, version: str, repository: str, base_dir: Path) -> FetchedChart:
         """A dependency as Chart.yaml names it: file://, https://, oci://, or @NAME and alias:NAME of a repository."""
         if repository.startswith("file://"):
             return self.fetch(
                 f"{os.path.normpath(base_dir / repository.removeprefix('file://'))}", "", base_dir
-            ).path
+            )
         for prefix in ("@", "alias:"):
             if repository.startswith(prefix):
-                return self.fetch(f"{repository.removeprefix(prefix)}/{name}", version, Path(os.devnull)).path
+                return self.fetch(f"{repository.removeprefix(prefix)}/{name}", version, Path(os.devnull))
         if repository.startswith("oci://"):
-            return self.fetch(f"{repository}/{name}", version, base_dir).path
+            return self.fetch(f"{repository}/{name}", version, base_dir)
         known = next((r for r in self._declared() if r.url.rstrip("/") == repository.rstrip("/")), None)
         return self._once(
             (repository, name, version), lambda: self._from_url(repository, name, version, known)
-        ).path
+        )
 
     def provenance(self, fetched: FetchedChart) -> bytes:
         """The provenance file of a chart that this fetcher fetched, b"" where its source has none."""

@@ -27,6 +27,13 @@ class Source(Protocol):
         """The signed objects and the whole tree of a chart that is a folder of a git repository."""
 
 
+class DependencyFetcher(Source, Protocol):
+    """Fetches dependencies, too."""
+
+    def fetch_dependency(self, name: str, version: str, repository: str, base_dir: Path) -> FetchedChart:
+        """A dependency as Chart.yaml names it; raises ChartError."""
+
+
 def chosen_keyring(name: str, base_dir: Path) -> Path:
     """The file that `keyring` names, relative to the state file; Helm's default where it names none."""
     return base_dir / Path(name).expanduser() if name else trust.default_keyring()
@@ -65,6 +72,36 @@ def require_signed(
             raise unsigned(name)
         content = fetched.path.read_bytes()
         trust.verify(content, file_name(fetched, content), document, Keyring.load(Path(keyring)))
+
+
+class SignedDependencies:
+    """Hands out only dependencies that meet what was asked of the chart that declares them.
+
+    What lies in the signed git tree `chart` came from is covered by that tree's signature.
+    """
+
+    def __init__(
+        self, source: DependencyFetcher, chart: FetchedChart, name: str, *, keyring: str, cosign_key: str
+    ) -> None:
+        self._source = source
+        self._keyring = keyring
+        self._cosign_key = cosign_key
+        signed_tree = chart.commit and keyring and not cosign_key
+        self._signed = source.git_source(name, chart).folder.resolve() if signed_tree else None
+
+    def dependency(self, name: str, version: str, repository: str, base_dir: Path) -> Path:
+        """The chart's folder or archive. Raises ChartError: what cannot be checked is refused."""
+        fetched = self._source.fetch_dependency(name, version, repository, base_dir)
+        inside = self._signed is not None and fetched.path.resolve().is_relative_to(self._signed)
+        if not inside:
+            require_signed(
+                self._source,
+                fetched,
+                f"the dependency {name}",
+                keyring=self._keyring,
+                cosign_key=self._cosign_key,
+            )
+        return fetched.path
 
 
 def unsigned(name: str) -> ChartError:
