@@ -30,7 +30,7 @@ def binary(generation: int) -> str:
 
 
 def main() -> int:
-    """Build what is missing."""
+    """Build what is missing; tests say themselves where that was not possible."""
     go = shutil.which("go") or "/usr/local/go/bin/go"
     for generation, version in VERSIONS.items():
         if (folder(version) / "helm").is_file():
@@ -44,9 +44,9 @@ def main() -> int:
             "GOFLAGS": "",
         }
         package = f"helm.sh/helm/v{generation}/cmd/helm@{version}"
-        if status := subprocess.call([go, "install", "-trimpath", "-ldflags", "-s -w", package], env=env):
-            return status
-        print(f"ready: {folder(version) / 'helm'}", flush=True)
+        failed = subprocess.call([go, "install", "-trimpath", "-ldflags", "-s -w", package], env=env)
+        told = "could not be built: the tests that need it will skip" if failed else "is ready"
+        print(f"helm {version} {told}", flush=True)
     return 0
 
 

@@ -34,7 +34,8 @@ class Verdict:
 def settle(fields: Sequence[OwnedField], body: dict[str, Json], live: Mapping[str, Json]) -> Verdict | None:
     """The verdict on all conflicting fields of one object; None where a person has to decide.
 
-    What applied the release's own ownership annotation is Helm under another name (an SDK in some program). Replicas that an autoscaler (or anyone through the scale subresource) set stay as they are.
+    What applied the release's own ownership annotation is Helm under another name (an SDK in some program). Replicas
+    that an autoscaler set stay as they are; those of a `kubectl scale` are drift like those of a `kubectl edit`.
     """
     yielded = [owned.field for owned in fields if _yields(owned)]
     if any(not _PLAIN_PATH.fullmatch(path) for path in yielded):
@@ -94,7 +95,7 @@ def _is_ours(entry: Mapping[str, Json]) -> bool:
 
 
 def _yields(owned: OwnedField) -> bool:
-    return owned.field in _REPLICAS and (owned.subresource == "scale" or not _PEOPLE.match(owned.manager))
+    return owned.field in _REPLICAS and not _PEOPLE.match(owned.manager)
 
 
 def _drop(body: Json, path: list[str]) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from helmflow.kube.errors import OwnedField
 from helmflow.plan.conflicts import settle, taken_over
 
@@ -36,6 +38,14 @@ def test_replicas_of_an_autoscaler_are_yielded() -> None:
     assert not verdict.force
     assert verdict.body == {"spec": {"paused": False}}
     assert BODY["spec"]["replicas"] == 2
+
+
+@pytest.mark.parametrize("subresource", ["", "scale"])
+def test_replicas_that_a_person_set_are_taken_back(subresource: str) -> None:
+    verdict = settle([owned(".spec.replicas", "kubectl", subresource)], BODY, {})
+    assert verdict is not None
+    assert verdict.force
+    assert verdict.body == BODY
 
 
 def test_an_unknown_manager_is_asked_about() -> None:
