@@ -32,10 +32,11 @@ RELEASES, NAMESPACES, WORKERS = 50, 5, 4
 CHANGED = RELEASES // 10
 CHANGED_OBJECTS = CHANGED * 4  # the color is in two ConfigMaps and two Deployments
 LATENCIES_MS = (0, 30)
-# discovery, namespaces, one LIST for each kind and namespace; then what an apply adds, but for renewals of leases.
+# Planning: discovery, version and leases, the records of each namespace, one LIST for each kind and namespace.
 PLAN_BOUND = 4 + NAMESPACES + fleet.KINDS * NAMESPACES
-CHANGE_BOUND = PLAN_BOUND + CHANGED_OBJECTS + (3 + 2) * CHANGED
-UNPROVEN = RELEASES * fleet.OBJECTS // 50  # at most 2 % of the objects may need a request of their own
+# What changed is not proven unchanged, so it is asked about once; then each object, 3 for a record, 2 for a lease.
+CHANGE_BOUND = PLAN_BOUND + 2 * CHANGED_OBJECTS + (3 + 2) * CHANGED
+UNPROVEN = RELEASES * fleet.OBJECTS // 50  # at most 2 % of the objects may need a request more
 
 
 @dataclass(frozen=True, slots=True)
