@@ -41,6 +41,15 @@ def cache_home_path(name: str) -> str:
     return f"{_home_path('HELMFLOW_CACHE_HOME', 'XDG_CACHE_HOME', '.cache', 'helmflow')}/{name}"
 
 
+def is_private(folder: str) -> bool:
+    """Whether only this user may read or write there: code that comes from files is as trusted as the folder they are in.
+
+    Raises OSError where there is no such folder.
+    """
+    found = os.stat(folder)
+    return found.st_uid == os.getuid() and not found.st_mode & 0o077
+
+
 def _home(own: str, xdg: str, default: str, name: str) -> Path:
     from pathlib import Path
 

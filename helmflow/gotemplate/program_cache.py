@@ -10,6 +10,7 @@ from zlib import crc32
 
 from helmflow import __version__
 from helmflow.core.lazy import cache
+from helmflow.core.paths import is_private
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ class FolderCache:
     def load(self, key: str) -> bytes | None:
         """The file's content."""
         try:
-            if not self._private():
+            if not is_private(self.folder):
                 return None
             with open(f"{self.folder}/{key}", "rb", buffering=0) as file:
                 return file.read()
@@ -122,7 +123,7 @@ class FolderCache:
         temporary = f"{self.folder}/.{key}.{os.getpid()}"
         try:
             os.makedirs(self.folder, mode=0o700, exist_ok=True)
-            if not self._private():
+            if not is_private(self.folder):
                 return
             with open(temporary, "wb") as file:
                 file.write(content)
@@ -136,7 +137,3 @@ class FolderCache:
 
             with suppress(OSError):
                 os.unlink(temporary)
-
-    def _private(self) -> bool:
-        found = os.stat(self.folder)
-        return found.st_uid == os.getuid() and not found.st_mode & 0o077
