@@ -100,7 +100,7 @@ def apart(chart: Chart, values: Tree, part: Any = None, *, behaviour: Behaviour 
     assert values.origin is not None
     slot = ("shared", behaviour.cleans_default_nulls)
     made = chart.memo[slot]
-    if made is not None and made.set_apart(values, part):
+    if made is not None and isinstance(part, dict) and made.set_apart(values, part):
         own: Tree = made.make(values.origin, Coalescing(_ignore, keep_nulls=False, behaviour=behaviour))
         return own
     chart.memo[slot] = None

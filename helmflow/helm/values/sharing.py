@@ -59,7 +59,7 @@ class Sharing:
             _make_own(own, path)
         return own
 
-    def set_apart(self, values: Values, part: Any) -> object:
+    def set_apart(self, values: Tree, part: Tree) -> object:
         """From now on every render has this part of the values for itself. Whether that can be."""
         paths = tuple(_paths_to(values, part, ()))
         for path in paths:
@@ -270,7 +270,7 @@ def _has_null(value: Any) -> bool:
     return value is None or (isinstance(value, dict) and any(map(_has_null, value.values())))
 
 
-def _paths_to(value: Any, part: Any, at: Path) -> Iterator[Path]:
+def _paths_to(value: Any, part: Tree, at: Path) -> Iterator[Path]:
     """Where `part` itself is in a tree."""
     for key, item in value.items() if isinstance(value, dict) else enumerate(value):
         if item is part:
