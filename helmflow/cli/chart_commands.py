@@ -36,6 +36,12 @@ def register(app: typer.Typer) -> None:
             *options.EVERYWHERE,
             *options.CONCURRENCY,
             flag("skip_repos", "--skip-repos", kind=bool, help="Repositories as they are cached"),
+            flag(
+                "skip_charts",
+                "--skip-charts",
+                kind=bool,
+                help="Chart.lock and charts/ of local charts as they are",
+            ),
             flag("args", "--args", help="Accepted: there is no helm to pass it to"),
         ),
     )
@@ -86,10 +92,11 @@ def repos(given: SimpleNamespace) -> int:
 
 
 def deps(given: SimpleNamespace) -> int:
-    """Resolve chart versions and write the lock file."""
+    """Update local charts' dependencies, resolve chart versions and write the lock files."""
     from helmflow.flows import deps as flow
 
-    for path in flow.deps(options.run_options(given), lambda event: None):
+    run = options.run_options(given)
+    for path in flow.deps(run, lambda event: None, update_charts=not given.skip_charts):
         print(f"wrote {path}")  # noqa: T201
     return ExitCode.OK
 

@@ -314,7 +314,7 @@ def run_options(given: SimpleNamespace) -> flow.RunOptions:
             values_files=tuple(get("values") or ()),
             sets=tuple(get("set") or ()),
             skip_deps=bool(get("skip_deps")),
-            skip_refresh=bool(get("skip_refresh")),
+            skip_refresh=bool(get("skip_refresh") or get("skip_repos")),
             offline=bool(get("offline")),
             locked=bool(get("locked")),
             plain_http=bool(get("oci_plain_http")),

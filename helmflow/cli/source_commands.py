@@ -309,7 +309,7 @@ def update(given: SimpleNamespace) -> int:
         for folder in {one.file.parent for one in done}
         for file in (folder / lock.NAME, folder / "helmfile.lock")
     ):
-        for path in deps.deps(run, quiet_emit(given)):
+        for path in deps.deps(run, quiet_emit(given), update_charts=False):
             print(f"wrote {path}")  # noqa: T201
     return ExitCode.OK
 

@@ -1,4 +1,4 @@
-"""helmflow deps: resolve every chart of the files anew and write the lock files: Helmfile's, and helmflow.lock with digests."""
+"""helmflow deps: resolve every chart of the files anew and write all lock files: those of local charts, Helmfile's, helmflow.lock."""
 
 from __future__ import annotations
 
@@ -30,13 +30,22 @@ def unlocked(options: RunOptions) -> RunOptions:
     return replace(options, render=replace(options.render, use_lock=False, locked=False))
 
 
-def deps(options: RunOptions, emit: Emit, given: Session | None = None) -> Iterator[Path]:
-    """Write every state file's lock, then helmflow.lock; yields the files that were written."""
+def deps(
+    options: RunOptions, emit: Emit, given: Session | None = None, *, update_charts: bool = True
+) -> Iterator[Path]:
+    """Write every state file's lock, then helmflow.lock; yields the files that were written.
+
+    `update_charts`: Chart.lock and charts/ of local charts first; files that are not trusted never name what is written.
+    """
+    from helmflow.flows import chart_updates
     from helmflow.providers.charts import lock
 
     with session_for(unlocked(options), emit, given) as session:
         desired = prepare.load(session, "deps")
         fetcher = prepare.fetcher(session, desired)
+        if update_charts and not session.options.state.untrusted:
+            folders = chart_updates.local_charts(tuple(filter(wanted, desired.releases)))
+            yield from chart_updates.update(session, desired, folders, fetcher)
         fetch_all(session, desired, fetcher)
         path = prepare.root_folder(session) / lock.NAME
         known = lock.read(path) or lock.Lock(path)
