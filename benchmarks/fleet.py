@@ -17,7 +17,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.support import peers
-from benchmarks.support.sampling import Audit, Kept, Row, Sample, asked, cell, median, ran
+from benchmarks.support.sampling import (
+    Audit,
+    Kept,
+    Row,
+    Sample,
+    asked,
+    cell,
+    median,
+    others_at_work,
+    ran,
+    times,
+)
 from tests.apiserver import binaries, fleet
 from tests.apiserver.cluster import RealCluster
 
@@ -164,32 +175,33 @@ def measure(
     return rows
 
 
-def report(rows: dict[str, Row], found: peers.Peers) -> str:
+def report(rows: dict[str, Row], found: peers.Peers, load: str) -> str:
     """Markdown."""
     lines = [
         f"# {RELEASES} releases of {fleet.OBJECTS} objects on kube-apiserver {binaries.VERSION}",
         "",
         f"helmflow beside helmfile {peers.HELMFILE} with helm {peers.HELM}, both with {WORKERS} at a time and without waiting.",
         f"Rows with a star: {found.diff_says}.",
+        load,
         "",
-        "| action | helmflow: wall s, CPU s | helmfile: wall s, CPU s | helmfile / helmflow | wanted | verdict | requests, helmflow | requests, helmfile | rounds |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| action | helmflow: wall s, CPU s | helmfile: wall s, CPU s | helmfile / helmflow, wall | CPU | wanted | verdict | requests, helmflow | requests, helmfile | rounds |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for step in (*STEPS, *MORE):
         if (row := rows.get(step.name)) is None:
             continue
-        ratio, star = row.ratio(), " *" if step.compares else ""
+        star = " *" if step.compares else ""
         lines.append(
-            f"| {step.name}{star} | {cell(row.ours)} | {cell(row.theirs)} | {f'{ratio:.1f}' if ratio else ''} "
-            f"| {f'>= {step.goal:g}' if step.goal else ''} | {row.verdict()} | {asked(row.ours)} | {asked(row.theirs)} "
-            f"| {len(row.theirs)} |"
+            f"| {step.name}{star} | {cell(row.ours)} | {cell(row.theirs)} "
+            f"| {times(row.ratio())} | {times(row.ratio('cpu'))} | {f'>= {step.goal:g}' if step.goal else ''} "
+            f"| {row.verdict()} | {asked(row.ours)} | {asked(row.theirs)} | {len(row.theirs)} |"
         )
     return "\n".join(lines) + "\n"
 
 
 def main() -> int:
     """Set up, measure, write."""
-    named = {step.name: step for step in (*STEPS, *MORE)}
+    named = {step.name.replace(" ", "-"): step for step in (*STEPS, *MORE)}
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--rows", nargs="+", choices=list(named), metavar="ROW", help=f"only these of: {', '.join(named)}"
@@ -204,13 +216,14 @@ def main() -> int:
     if isinstance(found := binaries.find(), str):
         raise SystemExit(found)
     tools = peers.build(chosen.helm_diff)
-    print(tools.diff_says, flush=True)
-    steps = [step for step in named.values() if step.name in (chosen.rows or [s.name for s in STEPS])]
+    load = others_at_work()
+    print(f"{tools.diff_says}\n{load}", flush=True)
+    steps = [step for name, step in named.items() if name in chosen.rows] if chosen.rows else list(STEPS)
     kept = Kept(OUT / "fleet.json")
     with tempfile.TemporaryDirectory() as name, RealCluster.start(found, Path(name, "cluster")) as cluster:
         pair = sides(cluster, Path(name), tools)
         rows = measure(pair, Audit(cluster.audit_log), steps, chosen.rounds, kept)
-    text = report(rows, tools)
+    text = report(rows, tools, load)
     (OUT / "fleet.md").write_text(text, encoding="utf-8")
     print(f"\n{text}")
     return 1 if any(row.verdict() == "MISSED" for row in rows.values()) else 0

@@ -22,7 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.support.sampling import Audit, Row, asked, called, cell, median
+from benchmarks.support.sampling import Audit, Row, asked, called, cell, others_at_work, times
 from tests.apiserver import binaries, fleet
 from tests.apiserver.cluster import RealCluster
 
@@ -185,7 +185,7 @@ def measure(cluster: RealCluster, folder: Path, rounds: int) -> list[Known]:
     return rows
 
 
-def report(rows: list[Known]) -> str:
+def report(rows: list[Known], load: str) -> str:
     """Markdown."""
     lines = [
         f"# Requests of {RELEASES} releases of {fleet.OBJECTS} objects on kube-apiserver {binaries.VERSION}",
@@ -194,6 +194,7 @@ def report(rows: list[Known]) -> str:
             f"helmflow beside Helm's SDK, {WORKERS} at a time; Helm's formula is per release, N objects: install 2N+5, "
             "upgrade 2N+7, dry-run of an upgrade 4."
         ),
+        load,
         "",
         (
             "| action | requests, helmflow | bound | requests, SDK | Helm's formula | helmflow: wall s, CPU s | SDK: wall s, CPU s "
@@ -205,7 +206,7 @@ def report(rows: list[Known]) -> str:
         row = known.row
         lines.append(
             f"| {row.name} | {asked(row.ours)} | {known.bound} | {asked(row.theirs)} | {known.formula} | {cell(row.ours)} "
-            f"| {cell(row.theirs)} | {row.ratio() or 0:.1f} | {median(row.theirs, 'cpu') / median(row.ours, 'cpu'):.1f} "
+            f"| {cell(row.theirs)} | {times(row.ratio())} | {times(row.ratio('cpu'))} "
             f"| {f'>= {row.goal:g}' if row.goal else ''} | {verdict(known)} |"
         )
     return "\n".join(lines) + "\n"
@@ -228,11 +229,13 @@ def main() -> int:
     if isinstance(found := binaries.find(), str):
         raise SystemExit(found)
     print(f"about {chosen.rounds * 2.5 + 2:.0f} min for {chosen.rounds} rounds", flush=True)
+    load = others_at_work()
+    print(load, flush=True)
     with tempfile.TemporaryDirectory() as name:
         os.environ["HELMFLOW_CACHE_HOME"] = str(Path(name, "cache"))
         with RealCluster.start(found, Path(name, "cluster")) as cluster:
             rows = measure(cluster, Path(name), chosen.rounds)
-    text = report(rows)
+    text = report(rows, load)
     OUT.mkdir(exist_ok=True)
     (OUT / "requests.md").write_text(text, encoding="utf-8")
     print(f"\n{text}")

@@ -37,11 +37,11 @@ class Row:
     ours: list[Sample] = field(default_factory=list)
     theirs: list[Sample] = field(default_factory=list)
 
-    def ratio(self) -> float | None:
-        """How many times as long the other side takes, by the medians."""
+    def ratio(self, what: str = "wall") -> float | None:
+        """How many times as much the other side takes, by the medians."""
         if not self.ours or not self.theirs:
             return None
-        return median(self.theirs, "wall") / median(self.ours, "wall")
+        return median(self.theirs, what) / median(self.ours, what)
 
     def verdict(self) -> str:
         """Whether the bound holds; empty without one."""
@@ -61,6 +61,16 @@ def cell(samples: list[Sample]) -> str:
     if not samples:
         return "not measured"
     return ", ".join(f"{median(samples, what):.2f}" for what in ("wall", "cpu"))
+
+
+def times(ratio: float | None) -> str:
+    """A ratio, as a table's cell."""
+    return "" if ratio is None else f"{ratio:.1f}"
+
+
+def others_at_work() -> str:
+    """What else keeps the machine busy, for the head of a report: figures of a busy machine are worth little."""
+    return f"Load of the machine before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores."
 
 
 def asked(samples: list[Sample]) -> str:
