@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import pwd
@@ -10,6 +11,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -191,3 +193,74 @@ def _wait(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
             continue
         return
     raise AssertionError(log.read_text())
+
+
+class Cut:
+    """A line to the server that is cut at a statement that changes something: once as `next` says, or for good.
+
+    `left` is how many such statements it carries until it is closed for good; below 0 it carries all.
+    """
+
+    def __init__(self, port: int) -> None:
+        self.next = ""
+        self.left = -1
+        self._target = port
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listening.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def __enter__(self) -> Cut:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listening.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listening.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._carry, args=(client,), daemon=True).start()
+
+    def _carry(self, client: socket.socket) -> None:
+        server = socket.create_connection(("127.0.0.1", self._target))
+        silent = threading.Event()
+
+        def answers() -> None:
+            while data := _received(server):
+                if silent.is_set():
+                    break
+                client.sendall(data)
+            _close(client)
+
+        threading.Thread(target=answers, daemon=True).start()
+        while data := _received(client):
+            changes = any(word in data for word in (b"INSERT", b"UPDATE", b"DELETE"))
+            if changes and self.left == 0:
+                self._listening.close()
+                break
+            if changes and self.left > 0:
+                self.left -= 1
+            if changes and self.next:
+                how, self.next = self.next, ""
+                if how.startswith("before"):
+                    break
+                silent.set()
+            server.sendall(data)
+        _close(client)
+        if not silent.is_set():
+            _close(server)
+
+
+def _received(line: socket.socket) -> bytes:
+    try:
+        return line.recv(1 << 20)
+    except OSError:
+        return b""
+
+
+def _close(line: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        line.shutdown(socket.SHUT_RDWR)
+    line.close()

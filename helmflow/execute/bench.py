@@ -64,7 +64,7 @@ class Tools:
 class Bench:
     """One release's work. `revision` is what is stored of this run so far; `applied` the objects written by it.
 
-    `definitions` counts the steps that bring definitions and are not done; after the last, `established` is called.
+    `unsettled` says that the record may be left pending. `definitions` counts the steps that bring definitions and are not done; after the last, `established` is called.
     """
 
     plan: ReleasePlan
@@ -72,6 +72,7 @@ class Bench:
     emit: Emit
     revision: Revision | None = None
     stored: bool = False
+    unsettled: bool = False
     created: list[ObjectRef] = field(default_factory=list)
     applied: dict[ObjectRef, KubeObject] = field(default_factory=dict)
     kept: list[ObjectRef] = field(default_factory=list)

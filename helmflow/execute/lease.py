@@ -129,6 +129,18 @@ def drop(client: KubeClient, owner: ReleaseId, holder: str) -> None:
 
 
 @dataclass(slots=True)
+class Held:
+    """A lease while it is held. `waited`: somebody else had it before, so that plans have to be made anew.
+
+    `keep` leaves it behind, to end by its own times: the record could not be brought to an end either, and a pending
+    one without a lease would be taken for another tool's at work.
+    """
+
+    waited: bool
+    keep: bool = False
+
+
+@dataclass(slots=True)
 class LeaseKeeper:
     """The leases of one run. A thread renews what is held; it ends with `close`."""
 
@@ -142,28 +154,29 @@ class LeaseKeeper:
     _thread: threading.Thread | None = None
 
     @contextmanager
-    def hold(self, client: KubeClient, namespace: str, release: ReleaseId, emit: Emit) -> Iterator[bool]:
-        """Hold the release's lease; gives whether somebody else was waited for, so that plans are made anew.
+    def hold(self, client: KubeClient, namespace: str, release: ReleaseId, emit: Emit) -> Iterator[Held]:
+        """Hold the release's lease.
 
         Where leases are forbidden, one warning says so and the release goes on without.
         """
         ref = lease_ref(namespace, release.name)
         try:
-            waited = self._acquire(client, ref, release, emit)
+            held = Held(self._acquire(client, ref, release, emit))
         except errors.Forbidden as forbidden:
             emit(Warned(warning=_unlocked(forbidden), release=release))
-            yield False
+            yield Held(waited=False)
             return
         with self._guard:
             self._held[ref] = client
             self._start()
         try:
-            yield waited
+            yield held
         finally:
             with self._guard:
                 self._held.pop(ref, None)
-            with suppress(ClusterError):
-                client.delete(ref)
+            if not held.keep:
+                with suppress(ClusterError):
+                    client.delete(ref)
 
     def close(self) -> None:
         """Stop renewing."""

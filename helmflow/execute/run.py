@@ -7,11 +7,12 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 
 from helmflow.core.clock import Clock
-from helmflow.core.errors import HelmflowError, Mistake
+from helmflow.core.errors import ClusterError, HelmflowError, Mistake
 from helmflow.core.events import Emit, ReleaseFinished, ReleaseStarted, RunFinished, RunStarted, Warned
 from helmflow.core.ids import ReleaseId
 from helmflow.execute.bench import Bench, Tools
 from helmflow.execute.cancel import Cancelled, CancelToken
+from helmflow.execute.lease import Held
 from helmflow.execute.pool import FailurePolicy, Reached, Skipped, Work, run_all, skip_dependents
 from helmflow.execute.report import Outcome, ReleaseReport, RunReport
 from helmflow.execute.schedule import Schedule, levels
@@ -28,6 +29,7 @@ from helmflow.plan.model import (
     Plan,
     ReleasePlan,
     RunLocalHooks,
+    SaveRevision,
     Step,
     WaitForNeed,
 )
@@ -39,8 +41,7 @@ MAX_WORKERS = 16  # releases at once where nothing else is said
 class Runner:
     """How a plan is carried out.
 
-    `tools` gives the tools of a release's cluster; `lock` holds a release while it is written and
-    says whether somebody else was waited for; `undo` plans what
+    `tools` gives the tools of a release's cluster; `lock` holds a release while it is written; `undo` plans what
     an atomic release goes back to; `refresh` makes a release's plan anew.
     """
 
@@ -48,7 +49,7 @@ class Runner:
     clock: Clock
     cancel: CancelToken
     emit: Emit
-    lock: Callable[[ReleasePlan, Emit], AbstractContextManager[bool]]
+    lock: Callable[[ReleasePlan, Emit], AbstractContextManager[Held]]
     undo: Callable[[ReleasePlan], ReleasePlan | None]
     refresh: Callable[[ReleasePlan], ReleasePlan]
     writes: Callable[[], int]
@@ -304,13 +305,14 @@ def _write(bench: Bench, runner: Runner, emit: Emit) -> tuple[Bench, Mistake | N
     for step in bench.plan.steps:
         if isinstance(step, _BEFORE_THE_LOCK):
             run_step(step, bench)
-    with runner.lock(bench.plan, emit) as waited:
-        if waited:
+    with runner.lock(bench.plan, emit) as held:
+        if held.waited:
             bench = _bench(runner.refresh(bench.plan), runner, emit)
         failure = _run_steps(bench, runner)
         if failure is not None and failure.error_id == "release.exists" and not bench.stored:
             bench = _bench(runner.refresh(bench.plan), runner, emit)
             failure = _run_steps(bench, runner)
+        held.keep = bench.unsettled
     return bench, failure
 
 
@@ -329,6 +331,8 @@ def _run_steps(bench: Bench, runner: Runner) -> Mistake | None:
     except HelmflowError as error:
         bench.failed_step = type(step).__name__
         _store_failure(bench, error)
+        if isinstance(step, SaveRevision) and _unknown(error):
+            bench.unsettled = True
         if isinstance(error, Cancelled) or runner.cancel.cancelled:
             return _mistake(error)
         _clean_up(bench, runner)
@@ -348,7 +352,15 @@ def _store_failure(bench: Bench, error: HelmflowError) -> None:
     try:
         bench.store.update(bench.revision)
     except HelmflowError as second:
+        bench.unsettled = True
         bench.emit(Warned(warning=_mistake(second), release=bench.id))
+
+
+def _unknown(error: HelmflowError) -> bool:
+    """Whether nobody answered, so that what was to be written may be there or not."""
+    return error.error_id == "release.sql-unavailable" or (
+        isinstance(error, ClusterError) and error.status == 0
+    )
 
 
 def _clean_up(bench: Bench, runner: Runner) -> None:

@@ -12,7 +12,7 @@ from helmflow.core.events import Emit, Event, RunFinished, RunStarted
 from helmflow.core.ids import ReleaseId
 from helmflow.execute import run
 from helmflow.execute.bench import FireLocalHooks, Tools
-from helmflow.execute.lease import LeaseKeeper
+from helmflow.execute.lease import Held, LeaseKeeper
 from helmflow.execute.pool import FailurePolicy, skip_dependents
 from helmflow.execute.report import Outcome, ReleaseReport, RunReport
 from helmflow.flows import guard, identity, inventory, local_hooks
@@ -154,7 +154,7 @@ def walk(session: Session, plan: Plan, wiring: Wiring, on_failure: OnFailure) ->
         keeper = LeaseKeeper(session.clock, session.cancel, session.options.running.lease_duration_s)
         stack.callback(keeper.close)
 
-        def lock(release: ReleasePlan, emit: Emit) -> AbstractContextManager[bool]:
+        def lock(release: ReleasePlan, emit: Emit) -> AbstractContextManager[Held]:
             return keeper.hold(wiring.cluster(release).client, release.owner.namespace, release.id, emit)
 
         report = run.run(

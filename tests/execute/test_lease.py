@@ -39,8 +39,8 @@ def ignore(event: Event) -> None:
 
 def test_a_lease_lives_as_long_as_it_is_held(client: KubeClient) -> None:
     mine = keeper()
-    with mine.hold(client, "default", WEB, ignore) as waited:
-        assert not waited
+    with mine.hold(client, "default", WEB, ignore) as held:
+        assert not held.waited
         found = client.get(lease.lease_ref("default", "web"))
         assert lease.holder_of(found) == str(mine.holder)
         assert not lease.is_stale(found, SystemClock())
@@ -48,13 +48,24 @@ def test_a_lease_lives_as_long_as_it_is_held(client: KubeClient) -> None:
     mine.close()
 
 
+def test_a_lease_may_be_left_to_its_end(client: KubeClient) -> None:
+    mine = keeper(1.0)
+    with mine.hold(client, "default", WEB, ignore) as held:
+        held.keep = True
+    mine.close()
+    assert client.find(lease.lease_ref("default", "web")) is not None
+    with keeper().hold(client, "default", WEB, ignore) as held:
+        assert held.waited
+    assert client.find(lease.lease_ref("default", "web")) is None
+
+
 def test_a_dead_process_of_this_host_is_taken_over_at_once(client: KubeClient) -> None:
     theirs = keeper(600, DEAD)
     with theirs.hold(client, "default", WEB, ignore):
         found = client.get(lease.lease_ref("default", "web"))
         assert lease.is_stale(found, SystemClock())
-        with keeper().hold(client, "default", WEB, ignore) as waited:
-            assert waited
+        with keeper().hold(client, "default", WEB, ignore) as held:
+            assert held.waited
             taken = client.get(lease.lease_ref("default", "web"))
             assert taken["spec"]["leaseTransitions"] == 1
     theirs.close()
@@ -64,8 +75,8 @@ def test_an_expired_lease_is_taken_over_by_our_own_observation(client: KubeClien
     elsewhere = Holder("another-host", 1, "abc")
     client.create(keeper(1.0, elsewhere)._lease(lease.lease_ref("default", "web"), 0))
     events: list[Event] = []
-    with keeper().hold(client, "default", WEB, events.append) as waited:
-        assert waited
+    with keeper().hold(client, "default", WEB, events.append) as held:
+        assert held.waited
     (waiting,) = [event for event in events if isinstance(event, ObjectWaiting)]
     assert "another-host/1-abc" in waiting.reason
 

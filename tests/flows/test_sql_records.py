@@ -198,6 +198,31 @@ def test_a_run_that_died_is_finished(sql_town: SqlTown, number: int) -> None:
     assert town.sync().writes == 0
 
 
+@pytest.mark.parametrize("statements", [0, 1, 2])
+def test_a_database_that_goes_away_in_the_middle_fails_the_release_only(
+    sql_town: SqlTown, postgres_server: postgres.Server, monkeypatch: pytest.MonkeyPatch, statements: int
+) -> None:
+    town = sql_town
+    shop(town)
+    town.sync()
+    town.file("values.yaml", "color: green\n")
+    with postgres.Cut(postgres_server.port) as line:
+        line.left = statements
+        monkeypatch.setenv(VARIABLE, town.url.replace(f":{postgres_server.port}/", f":{line.port}/"))
+        failed = report_of(town.sync(), "web")
+    assert failed.failure is not None
+    assert failed.failure.error_id == "release.sql-unavailable"
+    monkeypatch.setenv(VARIABLE, town.url)
+    time.sleep(1.1)  # the lease ends, where it could not be given back
+    assert town.sync().ok
+    states = town.states()
+    assert (states[-1], set(states[:-1])) == (
+        "deployed",
+        {"superseded"} if len(states) == 2 else {"superseded", "failed"},
+    )
+    assert town.sync().writes == 0
+
+
 def test_a_pending_record_of_a_dead_run_is_repaired(sql_town: SqlTown) -> None:
     from helmflow.helm.release.record import ReleaseStatus
 

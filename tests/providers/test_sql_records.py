@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import socket
@@ -266,7 +265,7 @@ def test_a_lost_connection_is_opened_again(releases: RevisionStore, connection_s
 def test_a_write_whose_answer_was_lost_is_resolved_by_reading(
     postgres_server: postgres.Server, connection_string: str, lost: str
 ) -> None:
-    with Cut(postgres_server.port) as cut:
+    with postgres.Cut(postgres_server.port) as cut:
         address = connection_string.replace(f":{postgres_server.port}/", f":{cut.port}/")
         store = opened(address)("apps")
         store.create(revision(number=1))
@@ -404,64 +403,3 @@ def _end_connections(connection_string: str) -> None:
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() "
             "AND datname = current_database()"
         )
-
-
-class Cut:
-    """A line to the server that is cut once where `next` says, at the next statement that changes something."""
-
-    def __init__(self, port: int) -> None:
-        self.next = ""
-        self._target = port
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listening.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def __enter__(self) -> Cut:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._listening.close()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listening.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._carry, args=(client,), daemon=True).start()
-
-    def _carry(self, client: socket.socket) -> None:
-        server = socket.create_connection(("127.0.0.1", self._target))
-        silent = threading.Event()
-
-        def answers() -> None:
-            while data := _received(server):
-                if silent.is_set():
-                    break
-                client.sendall(data)
-            _close(client)
-
-        threading.Thread(target=answers, daemon=True).start()
-        while data := _received(client):
-            if self.next and any(word in data for word in (b"INSERT", b"UPDATE", b"DELETE")):
-                how, self.next = self.next, ""
-                if how.startswith("before"):
-                    break
-                silent.set()
-            server.sendall(data)
-        _close(client)
-        if not silent.is_set():
-            _close(server)
-
-
-def _received(line: socket.socket) -> bytes:
-    try:
-        return line.recv(1 << 20)
-    except OSError:
-        return b""
-
-
-def _close(line: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        line.shutdown(socket.SHUT_RDWR)
-    line.close()

@@ -33,11 +33,11 @@ Row = tuple[Any, ...]
 Values = Sequence[object] | Mapping[str, object]
 
 
-class NoTable(Exception):
+class NoTable(HelmflowError):
     """A statement named a table that does not exist."""
 
 
-class Taken(Exception):
+class Taken(HelmflowError):
     """A row of that key, or a table of that name, exists."""
 
 
@@ -155,17 +155,14 @@ class Database:
         finally:
             timer.cancel()
 
-    def _told(self, failure: Error) -> Exception:
+    def _told(self, failure: Error) -> HelmflowError:
         code = failure.sqlstate or ""
-        if code in _TAKEN:
-            return Taken()
-        if code == _NO_TABLE:
-            return NoTable()
         # Only the first line: the details of some errors quote the row, and a record holds secrets.
         message = failure.diag.message_primary or str(failure)
         if not code or code.startswith(("08", "57")):
             return self._unavailable(message)
-        return HelmflowError(
+        kind = NoTable if code == _NO_TABLE else Taken if code in _TAKEN else HelmflowError
+        return kind(
             f"the database of release records refused: {self._masked(message)}",
             error_id="release.sql-failed",
             hint=_HINTS.get(code, ""),
