@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+from _thread import get_ident
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any, Final
 
 # By the identity of each map and list of a living tree: what readers worked out of it, by a name of their own.
 NOTES: Final[dict[int, dict[Any, Any]]] = {}
+
+
+# By thread: who wants to hear of a map that is about to change, and of the value that it gets.
+LISTENERS: Final[dict[int, Callable[[dict[Any, Any], Any], None]]] = {}
+
+
+def change(mapping: dict[Any, Any], value: Any = None) -> None:
+    """Every function that changes a map that it was given says so first. Raises Changed for what is shared."""
+    if id(mapping) in NOTES:
+        raise Changed
+    told = LISTENERS.get(get_ident())
+    if told is not None:
+        told(mapping, value)
 
 
 class Changed(Exception):

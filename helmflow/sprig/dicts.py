@@ -40,8 +40,7 @@ def get(mapping: Dict, key: str) -> Any:
 def set_key(mapping: Dict, key: str, value: Any) -> Dict:
     if type(mapping) is NilMap:
         raise FunctionError("assignment to entry in nil map")
-    if id(mapping) in shared.NOTES:
-        raise shared.Changed
+    shared.change(mapping, value)
     mapping[key] = value
     return mapping
 
@@ -49,8 +48,7 @@ def set_key(mapping: Dict, key: str, value: Any) -> Dict:
 @function("unset", "map[string]any", "string", returns="map[string]any")
 def unset(mapping: Dict, key: str) -> Dict:
     if key in mapping:
-        if id(mapping) in shared.NOTES:
-            raise shared.Changed
+        shared.change(mapping)
         del mapping[key]
     return mapping
 
@@ -216,8 +214,7 @@ def _compare_objects(found: GoObject, value: Any) -> None:
 
 
 def _put(target: Dict, key: str, value: Any) -> None:
-    if id(target) in shared.NOTES:
-        raise shared.Changed
+    shared.change(target, value)
     if type(target) is StringMap and type(value) is not str:
         raise FunctionError(
             "reflect.Value.SetMapIndex: value of type interface {} is not assignable to type string"

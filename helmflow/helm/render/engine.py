@@ -23,6 +23,7 @@ from helmflow.helm.render.files import Files
 from helmflow.helm.render.functions import NO_VALUE, Lookup, Run
 from helmflow.helm.render.hooks import ChartHook
 from helmflow.helm.render.manifests import Manifest
+from helmflow.helm.render.memo import Memo
 from helmflow.helm.values import coalesce
 
 TYPE_CHECKING = False
@@ -236,14 +237,27 @@ def _executed(chart: Chart, values: dict[str, Any], options: RenderOptions, run:
     dots: dict[str, dict[str, Any]] = {}
     apart = not isinstance(values, coalesce.Values) or values.origin is None
     _dot(chart, values, "", common, dots, apart=apart)
+    memo = Memo(templates, dots, chart.memo.setdefault("patience", {}))
+    if not options.enable_dns:
+        run.memo, run.known = memo, memo.texts
+    try:
+        return _files_of(chart, layout, dots, memo, run)
+    finally:
+        memo.close(run.recalled)
+        run.memo, run.known = None, {}
+
+
+def _files_of(
+    chart: Chart, layout: _Layout, dots: Mapping[str, dict[str, Any]], memo: Memo, run: Run
+) -> dict[str, str]:
     files: dict[str, str] = {}
     size = 0
-    for path, template, owner in layout.executed:
+    for path, base_path, owner in layout.executed:
         run.current_path = path
         dot = dots[owner]
-        dot["Template"] = coalesce.Values(template.value) if apart else template.value
+        memo.enter_file(dot, path, base_path)
         try:
-            text = templates.execute(path, dot)
+            text = run.templates.execute(path, dot)
         except ExecError as error:
             raise failures.exec_failure(error, run.behaviour) from error
         if "<" in text and _has_no_value(text):
@@ -357,11 +371,11 @@ def check_installable(chart: Chart) -> None:
 class _Layout:
     """A chart's templates in Helm's order, which parsing and executing share: deep paths first, each level backwards.
 
-    `parsed` are paths and files; `executed` paths, what .Template is, and the full paths of the charts that own them.
+    `parsed` are paths and files; `executed` paths, their folders, and the full paths of the charts that own them.
     """
 
     parsed: tuple[tuple[str, ChartFile], ...]
-    executed: tuple[tuple[str, shared.SharedTree, str], ...]
+    executed: tuple[tuple[str, str, str], ...]
 
 
 def _layout(chart: Chart) -> _Layout:
@@ -385,7 +399,7 @@ def _make_layout(chart: Chart) -> _Layout:
     return _Layout(
         parsed=tuple((path, file) for path, (file, _) in unique.items()),
         executed=tuple(
-            (path, shared.SharedTree(coalesce.Values(Name=path, BasePath=f"{owner}/templates")), owner)
+            (path, f"{owner}/templates", owner)
             for path, (_, owner) in unique.items()
             if not _is_partial(path)
         ),

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any, Final, Protocol
 
+    from helmflow.helm.render.memo import Memo
+
     _Dict = dict[str, Any]
 else:
     Protocol, _Dict = object, dict
@@ -82,6 +84,9 @@ class Run:
         self.templates: (
             TemplateSet  # the set that include and tpl work on; a tpl with defines has its own meanwhile
         )
+        self.memo: Memo | None = None  # for the set with the chart's own templates,
+        self.known: dict[tuple[Any, ...], str] = {}  # and its texts while this is the set
+        self.recalled = 0
         self.depths: dict[str, int] = {}
         self.tpl_depth = 0
         self.current_path = ""
@@ -119,6 +124,7 @@ class Run:
         call = static_functions(self.behaviour)[name].call
 
         def noting(*arguments: Any) -> Any:
+            self._unsettle()
             self.random_calls.add(name)
             self.random_paths.add(self.current_path)
             return call(*arguments)
@@ -127,6 +133,29 @@ class Run:
 
     def include(self, name: str, data: Any) -> str:
         """The output of a named template."""
+        text = self.known.get((name, id(data)))
+        if text is not None:
+            self.recalled += 1
+            return text
+        memo = self.memo
+        key = memo.key(name, data) if memo is not None and memo.templates is self.templates else None
+        if memo is None or key is None:
+            return self._included(name, data)
+        text = memo.texts.get(key)
+        if text is not None:
+            self.recalled += 1
+        else:
+            unsettled = memo.unsettled
+            entered = memo.enter()
+            try:
+                text = self._included(name, data)
+            finally:
+                memo.leave(entered)
+            if memo.unsettled == unsettled:
+                memo.keep(key, text)
+        return text
+
+    def _included(self, name: str, data: Any) -> str:
         templates = self.templates
         template = templates.templates.get(name)
         if template is None:
@@ -155,13 +184,13 @@ class Run:
             return text.replace(NO_VALUE, "")
         if self.tpl_depth >= MAX_TPL_DEPTH:
             raise FunctionError(f"tpl called itself more than {MAX_TPL_DEPTH} times")
-        outer = self.templates
+        outer, known = self.templates, self.known
         self.tpl_depth += 1
         try:
             parsed = outer.parse_text(ROOT_NAME, text)
             if not parsed.defines:
                 return outer.execute_text(ROOT_NAME, parsed, data).replace(NO_VALUE, "")
-            self.templates = outer.clone()
+            self.templates, self.known = outer.clone(), {}
             self.templates.add(ROOT_NAME, parsed)
             return self.templates.execute(ROOT_NAME, data).replace(NO_VALUE, "")
         except ParseError as error:
@@ -172,7 +201,12 @@ class Run:
             ) from error
         finally:
             self.tpl_depth -= 1
-            self.templates = outer
+            self.templates, self.known = outer, known
+
+    def _unsettle(self) -> None:
+        """What is being made now may be different the next time."""
+        if self.memo is not None:
+            self.memo.unsettled += 1
 
     def _required(self, message: str, value: Any) -> Any:
         if value is None or (isinstance(value, str) and not value):
@@ -189,6 +223,7 @@ class Run:
     def _lookup(self, api_version: str, kind: str, namespace: str, name: str) -> dict[str, Any]:
         if self.lookup is None or self.lint:
             return {}
+        self._unsettle()
         return self.lookup.lookup(api_version, kind, namespace, name)
 
 
@@ -387,13 +422,25 @@ def _loaded(text: str, read: Callable[[str], Any] | None = None, kind: str = "")
     can be read begins with."""
     known = _texts.get(kind + text)
     if known is not None:
-        return marshal.loads(known)
-    value = (read or yaml_dialect.load)(text)
+        value = marshal.loads(known)
+        if type(value) is bytes:
+            raise ValueError(value.decode("utf-8", "surrogateescape"))
+        return value
+    try:
+        value = (read or yaml_dialect.load)(text)
+    except ValueError as error:
+        _keep_text(kind + text, str(error).encode("utf-8", "surrogateescape"))
+        raise
+    _keep_text(kind + text, value)
+    return value
+
+
+def _keep_text(text: str, value: Any) -> None:
+    """Remember what a text is; bytes, which no text is, say why it cannot be read."""
     if len(text) <= _LONGEST_TEXT_KEPT:
         if len(_texts) >= _TEXTS_KEPT:
             _texts.clear()
-        _texts[kind + text] = marshal.dumps(value)
-    return value
+        _texts[text] = marshal.dumps(value)
 
 
 def _json_map(text: str) -> Any:

@@ -1,0 +1,240 @@
+"""What named templates gave earlier in the same render, for includes that ask for it again.
+
+Charts include the same names and labels with the same data over and over. A text is kept only where nothing but the data
+could have made it: while it was made, no map was changed that had been there before, nothing random or from the cluster was
+asked for, and nobody looked at .Template, which is another in every file. What is kept is dropped when anything changes
+that templates reach from a dot. Nothing outlives the render.
+"""
+
+from __future__ import annotations
+
+from _thread import get_ident
+
+from helmflow.core.limits import KIB
+from helmflow.core.shared import LISTENERS, NOTES
+from helmflow.helm.values.coalesce import Values
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any, Final
+
+    from helmflow.gotemplate.templates import TemplateSet
+
+    Key = tuple[Any, ...]
+
+_FIRST: Final = 6  # includes of a render before it is worth looking at what they are given
+_TEXTS_KEPT: Final = 4096
+_LONGEST_KEPT: Final = 64 * KIB
+_LARGEST_DATA: Final = 16  # entries of a map or list told by its content; larger ones seldom come twice
+_DEEPEST_DATA: Final = 3
+_PATIENCE: Final = 4  # includes of a name in vain before it is looked for no more; each known one adds to it
+_MOST_PATIENCE: Final = 16
+_MOST_VAIN: Final = (
+    2  # renders with little to know again, or changes of what hangs on the dots, before a chart is given up
+)
+_VAIN: Final = ""  # counts them beside the names; no template has this one
+_TREES: Final = (dict, list)
+
+
+class _Untold(Exception):
+    """Data that cannot be told from other data, or not cheaply."""
+
+
+class Memo:
+    """The texts of one render, by its own templates and for the dots of its charts. Used by one thread; `close` it.
+
+    `texts` are by name and data: by the identity of what hangs on the dots, by the content of what was made for an
+    include. `patience` is what earlier renders of the chart found out about each name: which includes come again.
+    """
+
+    __slots__ = (
+        "_dots", "_early", "_held", "_looked", "_made", "_patience", "_rooted", "_tree", "_under_way", "templates", "texts",
+        "unsettled",
+    )  # fmt: skip
+
+    def __init__(
+        self, templates: TemplateSet, dots: Mapping[str, dict[str, Any]], patience: dict[str, int]
+    ) -> None:
+        self.templates = templates  # a text with defines that `tpl` runs sees others
+        self.texts: dict[Key, str] = {}
+        self.unsettled = 0  # counts what keeps the texts that are under way from being kept
+        self._dots = dots
+        self._early = _FIRST if patience.get(_VAIN, 0) <= _MOST_VAIN else -1
+        self._patience = patience
+        self._rooted: set[int] = set()  # what is told by its identity,
+        self._held: list[Any] = []  # which nothing else may get meanwhile
+        self._tree: set[int] = set()  # the maps that hang on the dots, once somebody changes one
+        self._under_way: set[int] = set()  # the maps that includes under way were given
+        self._made: list[int] = []
+        self._looked = 0  # for what was not known
+
+    def key(self, name: str, data: Any) -> Key | None:
+        """What tells this include from others, None where that cannot be told or is not worth it."""
+        if self._early:
+            self._early -= 1
+            if not self._early:
+                self._open()
+            return None
+        self._looked += 1
+        self._made = made = list[int]()
+        if id(data) in self._rooted:
+            return name, id(data)
+        left = self._patience.get(name, _PATIENCE)
+        if not left:
+            return None
+        try:
+            key = name, self._content(data, made, 0)
+        except _Untold:
+            key = None
+        if key in self.texts:
+            self._looked -= 1
+            self._patience[name] = min(left + 1, _MOST_PATIENCE)
+        else:
+            self._patience[name] = left - 1
+        return key
+
+    def _content(self, value: Any, made: list[int], depth: int) -> Any:
+        kind = type(value)
+        if kind is str:
+            return value
+        if id(value) in self._rooted or id(value) in NOTES:
+            return id(value)
+        if kind is dict or kind is list:
+            if len(value) > _LARGEST_DATA or depth > _DEEPEST_DATA:
+                raise _Untold
+            content: list[Any] = [kind]
+            if kind is dict:
+                made.append(id(value))
+                content += value
+                value = value.values()
+            for item in value:
+                content.append(item if type(item) is str else self._content(item, made, depth + 1))
+            return tuple(content)
+        if value is None or kind is bool or kind is int:
+            return kind, value
+        if kind is float:
+            return kind, repr(value)  # 0.0 equals -0.0, and NaN nothing
+        raise _Untold
+
+    def enter(self) -> list[int]:
+        """The include of the last `key` begins; `leave` is to be given what this returns."""
+        entered = [each for each in self._made if each not in self._under_way]
+        self._under_way.update(entered)
+        return entered
+
+    def leave(self, entered: list[int]) -> None:
+        """The include that entered is over."""
+        self._under_way.difference_update(entered)
+
+    def keep(self, key: Key, text: str) -> None:
+        """Remember the include's text."""
+        if len(text) <= _LONGEST_KEPT:
+            if len(self.texts) >= _TEXTS_KEPT:
+                self.texts.clear()
+            self.texts[key] = text
+
+    def enter_file(self, dot: dict[str, Any], path: str, base_path: str) -> None:
+        """A chart's template is about to run with its dot: give it its .Template."""
+        if (
+            type(dot.get("Template")) is not Template and "Template" in dot
+        ):  # a template has put its own there
+            self.forget()
+        dot["Template"] = Template.of(self, path, base_path)
+
+    def forget(self) -> None:
+        """Something that templates reach has changed."""
+        self.unsettled += 1
+        self.texts.clear()
+        if self._in_vain() > _MOST_VAIN:
+            self._stop()
+
+    def _in_vain(self) -> int:
+        vain = self._patience[_VAIN] = self._patience.get(_VAIN, 0) + 1
+        return vain
+
+    def _stop(self) -> None:
+        if not self._early:
+            del LISTENERS[get_ident()]
+            self._early = -1
+
+    def close(self, known: int) -> None:
+        """The render is over; so many includes were `known`."""
+        if not self._early and 2 * known < self._looked:
+            self._in_vain()
+        self._stop()
+
+    def _open(self) -> None:
+        LISTENERS[get_ident()] = self._changes
+        for dot in self._dots.values():
+            self._held += (dot, *dot.values())
+        self._rooted = {id(each) for each in self._held if type(each) is not Template}
+
+    def _changes(self, mapping: dict[Any, Any], value: Any) -> None:
+        if not self._tree:
+            if not self.texts and not self._under_way:
+                return
+            for dot in self._dots.values():
+                self._hang(dot)
+        if id(mapping) in self._tree:
+            self.forget()
+            if isinstance(value, _TREES):
+                self._hang(value)
+        elif id(mapping) in self._under_way:
+            self.unsettled += 1
+
+    def _hang(self, value: Any) -> None:
+        """The maps of a value can be reached from now on."""
+        tree = self._tree
+        found = [value]
+        for each in found:
+            if id(each) in NOTES:
+                continue
+            if isinstance(each, dict):
+                if id(each) in tree or type(each) is Template:
+                    continue
+                tree.add(id(each))
+                each = each.values()
+            found += [item for item in each if isinstance(item, _TREES)]
+
+
+def _noticed(name: str) -> Callable[..., Any]:
+    read = getattr(dict, name)
+
+    def noticed(self: Template, *arguments: Any) -> Any:
+        self.memo.unsettled += 1
+        return read(self, *arguments)
+
+    return noticed
+
+
+class Template(Values):
+    """What .Template is in one file. Whatever looks into it is told to the memo: it holds for this file only."""
+
+    memo: Memo
+    __hash__ = None  # type: ignore[assignment]
+
+    @classmethod
+    def of(cls, memo: Memo, path: str, base_path: str) -> Template:
+        """The map of a file."""
+        made = cls(Name=path, BasePath=base_path)
+        made.memo = memo
+        return made
+
+    get = _noticed("get")
+    items = _noticed("items")
+    keys = _noticed("keys")
+    values = _noticed("values")
+    copy = _noticed("copy")
+    __getitem__ = _noticed("__getitem__")
+    __iter__ = _noticed("__iter__")
+    __eq__ = _noticed("__eq__")
+    __ne__ = _noticed("__ne__")
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.memo.forget()
+        super().__setitem__(key, value)
+
+    def __delitem__(self, key: str) -> None:
+        self.memo.forget()
+        super().__delitem__(key)
