@@ -202,7 +202,8 @@ def _noticed(name: str) -> Callable[..., Any]:
     read = getattr(dict, name)
 
     def noticed(self: Template, *arguments: Any) -> Any:
-        self.memo.unsettled += 1
+        if self.memo is not None:
+            self.memo.unsettled += 1
         return read(self, *arguments)
 
     return noticed
@@ -211,7 +212,7 @@ def _noticed(name: str) -> Callable[..., Any]:
 class Template(Values):
     """What .Template is in one file. Whatever looks into it is told to the memo: it holds for this file only."""
 
-    memo: Memo
+    memo: Memo | None = None  # a copy that a template made has none: copying it was told
     __hash__ = None  # type: ignore[assignment]
 
     @classmethod
@@ -232,9 +233,11 @@ class Template(Values):
     __ne__ = _noticed("__ne__")
 
     def __setitem__(self, key: str, value: Any) -> None:
-        self.memo.forget()
+        if self.memo is not None:
+            self.memo.forget()
         super().__setitem__(key, value)
 
     def __delitem__(self, key: str) -> None:
-        self.memo.forget()
+        if self.memo is not None:
+            self.memo.forget()
         super().__delitem__(key)
