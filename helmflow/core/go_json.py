@@ -43,14 +43,30 @@ def loads(text: str, *, into: str = "any") -> Any:
     """json.Unmarshal: every number a float. `into` names a Go type the top-level value must fit:
     "any", "map[string]interface {}" or "[]interface {}"; null fits all (None).
     """
-    value = _read(text)
+    expected = dict if into.startswith("map") else list
+    try:
+        value = _read(text)
+    except JsonError as error:
+        if into != "any" and str(error).startswith(_OVERFLOW):
+            _refuse_other_kind(text.lstrip()[:1], into)
+        raise
     if into == "any" or value is None:
         return value
-    expected = dict if into.startswith("map") else list
     if not isinstance(value, expected):
         kind = {str: "string", float: "number", bool: "bool", list: "array", dict: "object"}[type(value)]
         raise JsonError(f"json: cannot unmarshal {kind} into Go value of type {into}")
     return value
+
+
+_OVERFLOW: Final = "json: cannot unmarshal number "
+
+
+def _refuse_other_kind(first: str, into: str) -> None:
+    """What does not fit at the top is said before a number that no float64 holds."""
+    opener, kind = ("{", "object") if into.startswith("[]") else ("[", "array")
+    if first in "-0123456789" or first == opener:
+        kind = kind if first == opener else "number"
+        raise JsonError(f"json: cannot unmarshal {kind} into Go value of type {into}")
 
 
 def format_json_float(value: float) -> str:
@@ -185,6 +201,11 @@ def _quote_html(text: str) -> str:
                 _quoted.clear()
             _quoted[text] = known
     return known
+
+
+def quoted_html(text: str) -> str:
+    """The string as json.Marshal writes it."""
+    return _quote_html(text)
 
 
 _quoted: dict[str, str] = {}

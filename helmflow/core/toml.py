@@ -165,12 +165,14 @@ def _element(value: Any, depth: int = 0) -> str:
         return rfc3339(value)
     if isinstance(value, Mapping):
         direct, below = _sorted_keys(value)
+        names = (*direct, *below)
+        # A comma follows every pair but the last one, also where that one is null and left out.
         pairs = (
-            f"{key_text((name,))} = {_element(value[name], depth + 1)}"
-            for name in (*direct, *below)
+            f"{key_text((name,))} = {_element(value[name], depth + 1)}" + (", " if name != names[-1] else "")
+            for name in names
             if value[name] is not None
         )
-        return "{" + ", ".join(pairs) + "}"
+        return "{" + "".join(pairs) + "}"
     if isinstance(value, complex):
         raise TomlError("unsupported type: complex128")
     _is_tables(value)

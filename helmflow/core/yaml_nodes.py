@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from helmflow.core.limits import MAX_YAML_DEPTH
 
@@ -47,7 +48,7 @@ def documents(text: str | bytes) -> Iterator[RawNode]:
     from yaml.error import MarkedYAMLError
     from yaml.reader import ReaderError
 
-    data = encoded(text)
+    data = as_go_scans(encoded(text))
     yielded = 0
     while True:
         try:
@@ -78,6 +79,71 @@ def _parsed(data: bytes) -> Iterator[RawNode]:
             yield root
     finally:
         parser.dispose()
+
+
+def as_go_scans(data: bytes) -> bytes:
+    """The text with what go-yaml's scanner takes differently written so that libyaml takes it in the same way.
+
+    go-yaml knows no escape \\/, and lets a tag go on over commas and square brackets.
+    """
+    if b"\\/" not in data and not _BROAD_TAG.search(data):
+        return data
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return data
+    for _ in range(_MOST_REWRITES):
+        changed = _rewritten(text)
+        if changed is None:
+            break
+        text = changed
+    return text.encode()
+
+
+_BROAD_TAG: Final = re.compile(rb"![^\s'\"!]*[,\[\]]")
+_SLASH: Final = re.compile(r"(?s)(?:[^\\]|\\[^/])*?\\/")
+_MOST_REWRITES: Final = 100
+
+
+def _rewritten(text: str) -> str | None:
+    """The text with its first such place changed, None where there is none."""
+    from yaml import _yaml
+    from yaml.error import YAMLError
+    from yaml.scanner import ScannerError
+    from yaml.tokens import ScalarToken, TagToken
+
+    parser = _yaml.CParser(text.encode())
+    at = None
+    try:
+        while at is None and (token := parser.get_token()) is not None:
+            start, end = token.start_mark.index, token.end_mark.index
+            if isinstance(token, ScalarToken) and token.style == '"':
+                at = _bad_escape(text[start:end], start)
+            elif isinstance(token, TagToken) and text[end : end + 1] in (",", "[", "]"):
+                at = end
+    except ScannerError as cause:
+        mark = cause.problem_mark
+        if "quoted scalar" in (cause.context or "") and cause.context_mark is not None:
+            start = cause.context_mark.index
+            at = _bad_escape(text[start:], start) if text[start : start + 1] == '"' else None
+        elif (
+            "tag" in (cause.context or "") and mark is not None and text[mark.index : mark.index + 1] in ",[]"
+        ):
+            at = mark.index if mark.index < len(text) else None
+    except YAMLError:
+        return None
+    finally:
+        parser.dispose()
+    if at is None:
+        return None
+    instead = "q" if text[at] == "/" else f"%{ord(text[at]):02X}"
+    return text[:at] + instead + text[at + 1 :]
+
+
+def _bad_escape(quoted: str, start: int) -> int | None:
+    """Where the slash of an escape stands, in a text that begins at `start`."""
+    found = _SLASH.match(quoted)
+    return None if found is None else start + found.end() - 1
 
 
 def _without_escaped_quote(data: bytes, cause: Any) -> bytes | None:

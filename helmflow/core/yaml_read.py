@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from helmflow.core.limits import MAX_YAML_DEPTH
-from helmflow.core.yaml_nodes import RawNode, YamlError, documents, encoded
+from helmflow.core.yaml_nodes import RawNode, YamlError, as_go_scans, documents, encoded
 from helmflow.core.yaml_scalars import HINTED, parse_timestamp, resolve_v2, resolve_v3
 
 _MISSING: Final = object()
@@ -41,7 +41,7 @@ def load(text: str | bytes, *, name: str = "", into: str = "any") -> Any:
 def _document(data: bytes) -> Any:
     """The first document, the fast way where it is a usual one."""
     try:
-        return _fast_document(data)
+        return _fast_document(as_go_scans(data))
     except _Unusual:
         return _careful_document(data)
 

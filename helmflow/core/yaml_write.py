@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from binascii import b2a_base64
 
 from helmflow.core.go_json import (
@@ -12,6 +13,7 @@ from helmflow.core.go_json import (
     format_json_float,
     json_key,
     plain_value,
+    quoted_html,
     rfc3339,
 )
 from helmflow.core.lazy import pattern
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
 _WIDTH: Final = 80
 _BINARY_WIDTH: Final = 70
 _LONGEST_SIMPLE_KEY: Final = 128
+_LONGEST_JSON_KEY: Final = 1024  # quotes and escapes included, on its way from JSON
+_LONGEST_UNSEEN: Final = 170  # a key whose JSON cannot be that long, six signs a character
+_INT64_HALF: Final = 1 << 63
 _MEMO_LIMIT: Final = 20_000
 _ORDERS_LIMIT: Final = 4_000
 _LONGEST_ORDER: Final = 100
@@ -38,7 +43,11 @@ _BREAKS: Final = pattern("[\n\r\x85\u2028\u2029]")
 _BREAK_SPACE: Final = pattern("[\n\u2028\u2029] ")
 _SPACE_BREAK: Final = pattern(" [\n\r\x85\u2028\u2029]")
 _ESCAPED: Final = pattern(r"""["\\]|[^\n\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd]|[\n\u2028\u2029]""")
+_EACH: Final = pattern("(?s).")
 _LINE_START: Final = pattern("(^|(?<=[\n\u2028\u2029]))(?=[^\n\u2028\u2029])")
+# JSON leaves U+0085 as it is, which breaks lines in YAML.
+_NEXT_LINES: Final = pattern(" *\x85[ \x85]*")
+_INDICATOR: Final = pattern(r"\x85(?:---|\.\.\.)[ \x85]")
 _PLAIN_SURE: Final = pattern(r"[A-EG-MP-SU-XZa-eg-mp-su-xz_/$^(\\][A-Za-z0-9_./$()=+@\\-]*\Z")
 _ESCAPES: Final = {
     "\0": "\\0", "\a": "\\a", "\b": "\\b", "\t": "\\t", "\n": "\\n", "\v": "\\v", "\f": "\\f", "\r": "\\r",
@@ -82,7 +91,10 @@ _pads: list[str] = [" " * width for width in range(2 * MAX_DATA_DEPTH)]
 _CYCLE: Final = "json: unsupported value: encountered a cycle via map[string]interface {}"
 _LONE: Final = pattern("[\ud800-\udfff]")
 _NATURAL: Final = pattern(r"(?s)[0-9]+|[^0-9]")
-_DIGIT_LETTER: Final = pattern(r"[0-9][^\W\d_]|[^\x00-\x7f]")
+_DIGIT_LETTER: Final = pattern(r"[0-9][^\W\d_]|[^\x00-\x7f]|[0-9]{18}")
+_ODD_DIGITS: Final = pattern(
+    r"[0-9]{18}|(?![0-9])\d"
+)  # numbers that an int64 may not hold, digits of other scripts
 
 
 def forms() -> tuple[dict[Any, Any], ...]:
@@ -118,11 +130,12 @@ def _in_order(listed: tuple[Any, ...], *, letters_first: bool) -> list[Any]:
         return list(listed)
     if joined.isalpha() and joined.isascii():
         return sorted(listed)
-    if letters_first or not _DIGIT_LETTER.search("\n".join(listed)):
+    odd = _ODD_DIGITS if letters_first else _DIGIT_LETTER
+    if not odd.search("\n".join(listed)):
         return sorted(listed, key=_natural)
-    from functools import cmp_to_key
+    from functools import cmp_to_key, partial
 
-    return sorted(listed, key=cmp_to_key(_compare_v2))
+    return sorted(listed, key=cmp_to_key(partial(_compare, letters_first=letters_first)))
 
 
 def _natural(key: str) -> str:
@@ -154,15 +167,16 @@ def _natural(key: str) -> str:
     return made
 
 
-def _compare_v2(left: str, right: str) -> int:
-    """go-yaml v2's comparison of two keys; it is no total order where digits stand before letters."""
+def _compare(left: str, right: str, *, letters_first: bool) -> int:
+    """go-yaml's comparison of two keys; v2's is no total order where digits stand before letters."""
     for at, (mine, theirs) in enumerate(zip(left, right, strict=False)):
         if mine == theirs:
             continue
         if mine.isalpha() or theirs.isalpha():
             if mine.isalpha() and theirs.isalpha():
                 return -1 if mine < theirs else 1
-            return -1 if theirs.isalpha() else 1
+            after_digit = letters_first and at > 0 and left[at - 1].isdecimal()
+            return -1 if (mine if after_digit else theirs).isalpha() else 1
         lead = _significant(left, at) if "0" in (mine, theirs) else 0
         my_end, my_number = _digit_run(left, at, lead)
         their_end, their_number = _digit_run(right, at, lead)
@@ -186,7 +200,7 @@ def _digit_run(text: str, at: int, number: int) -> tuple[int, int]:
     while at < len(text) and text[at].isdecimal():
         number = number * 10 + ord(text[at]) - 0x30
         at += 1
-    return at, number
+    return at, (number + _INT64_HALF) % (2 * _INT64_HALF) - _INT64_HALF
 
 
 def _plain_allowed(text: str) -> bool:
@@ -208,7 +222,8 @@ def _space_beside_break(text: str) -> tuple[bool, bool]:
 
 def _double(text: str) -> str:
     """A double-quoted scalar on one line."""
-    return '"' + _ESCAPED.sub(_escape, text) + '"'
+    # A byte order mark in front makes go-yaml take every character for one.
+    return '"' + (_EACH if text[:1] == "\ufeff" else _ESCAPED).sub(_escape, text) + '"'
 
 
 def _escape(found: re.Match[str]) -> str:
@@ -307,6 +322,35 @@ def _fold_single(shown: str, column: int, indent: int) -> str:
     return pad.join(out)
 
 
+def _broken_single(text: str, column: int, indent: int, width: float = _WIDTH) -> str:
+    """A single-quoted scalar with line breaks of Unicode's: what follows them is indented."""
+    out = ["'"]
+    column += 1
+    spaces = breaks = False
+    last = len(text) - 1
+    for index, char in enumerate(text):
+        if char == " ":
+            if not spaces and column > width and 0 < index < last and text[index + 1] != " ":
+                out.append("\n" + _pads[indent])
+                column = indent
+            else:
+                out.append(char)
+                column += 1
+            spaces = True
+        elif char in "\u2028\u2029":
+            out.append(char)
+            column, breaks = 0, True
+        else:
+            if breaks:
+                out.append(_pads[indent])
+                column = indent
+            piece = "''" if char == "'" else char
+            out.append(piece)
+            column += len(piece)
+            spaces = breaks = False
+    return "".join(out) + "'"
+
+
 def _fold_double(text: str, column: int, indent: int) -> str:
     """A double-quoted scalar: a break replaces a space past column 80; a space after it is escaped."""
     out = ['"']
@@ -344,6 +388,9 @@ def _text(value: str) -> str:
     text = _read_back(value)
     if "\n" in text:
         shown = "" if _literal_allowed(text) else _double(text)
+    elif "\u2028" in text or "\u2029" in text:
+        shown = _one_line(text, needs_quotes(text))
+        shown = "" if shown[0] == "'" else shown
     elif _PLAIN_SURE.match(text):
         shown = text
     else:
@@ -360,7 +407,16 @@ def _read_back(value: str) -> str:
     text = _LONE.sub("\ufffd", value)
     if _UNWRITABLE.search(text):
         raise JsonError("yaml: control characters are not allowed")
+    if "\x85" in text:
+        if _INDICATOR.search(text):
+            raise JsonError("yaml: line 2: found unexpected document indicator")
+        text = _NEXT_LINES.sub(_fold_next_lines, text)
     return text
+
+
+def _fold_next_lines(found: re.Match[str]) -> str:
+    """What a quoted scalar's line breaks are read as: one as a space, more as one less."""
+    return "\n" * (found[0].count("\x85") - 1) or " "
 
 
 _blocks: dict[tuple[str, int], str] = {}  # texts of several lines and the indentation of their node
@@ -368,9 +424,12 @@ _BLOCKS_KEPT: Final = 500
 _LONGEST_BLOCK: Final = 32_000
 
 
-def _block(value: str, indent: int) -> str:
-    """A literal block below a node."""
-    made = _literal(_read_back(value), indent + 2)
+def _block(value: str, column: int, indent: int) -> str:
+    """A literal block below a node, or a text whose breaks only quotes may hold."""
+    text = _read_back(value)
+    if "\n" not in text:
+        return _broken_single(text, column, indent + 2) + "\n"
+    made = _literal(text, indent + 2)
     if len(value) <= _LONGEST_BLOCK:
         if len(_blocks) >= _BLOCKS_KEPT:
             _blocks.clear()
@@ -388,7 +447,7 @@ def _string(value: str, column: int, indent: int) -> str:
         if shown is None:
             shown = _text(value)
         if not shown:
-            return _block(value, indent)
+            return _block(value, column, indent)
     if column + len(shown) > _WIDTH and " " in shown:
         return _fold(_read_back(value), shown, column, indent + 2) + "\n"
     return shown + "\n"
@@ -458,9 +517,8 @@ def _other(value: Any, column: int, indent: int) -> str:
 
 
 def _is_moment(value: Any) -> bool:
-    from datetime import datetime
-
-    return isinstance(value, datetime)
+    known = sys.modules.get("datetime")  # whoever has such a value has imported it
+    return known is not None and isinstance(value, known.datetime)
 
 
 def _no_items(value: Any) -> str:
@@ -477,6 +535,10 @@ def _key(key: Any) -> str:
     known = _key_texts.get(key)
     if known is not None:
         return known
+    if len(key) > _LONGEST_UNSEEN and len(quoted_html(key)) > _LONGEST_JSON_KEY:
+        raise JsonError("yaml: did not find expected ',' or '}'")
+    if "\x85" in key:
+        raise JsonError("yaml: line 1: did not find expected ',' or '}'")
     text = _read_back(key)
     if len(text.encode("utf-8", "replace")) > _LONGEST_SIMPLE_KEY or _BREAKS.search(text):
         shown = ""
@@ -677,7 +739,10 @@ class _Pretty:
                 return "!!binary " + self.scalar(_base64_lines(value), indent)
             if "\n" in value and _pretty_literal_allowed(value):
                 return _literal(value, max(indent, 2))
-            return _pretty_string(value) + "\n"
+            shown = _pretty_string(value)
+            if shown[0] == "'" and ("\u2028" in value or "\u2029" in value):
+                shown = _broken_single(value, 0, max(indent, 2), float("inf"))
+            return shown + "\n"
         if isinstance(value, dict):
             return "{}\n"
         if isinstance(value, (list, tuple, bytes)):
@@ -685,9 +750,9 @@ class _Pretty:
         if isinstance(value, float):
             text = format_float(value)
             return {"NaN": ".nan", "+Inf": ".inf", "-Inf": "-.inf"}.get(text, text) + "\n"
-        text = _go_text(value)
-        if text is not None:
-            return text + "\n"
+        written = _go_text(value)
+        if written is not None:
+            return written + "\n"
         atom = _atom(value)
         if atom is None and _is_moment(value):
             return rfc3339(value) + "\n"

@@ -44,6 +44,30 @@ BROKEN = (
     '{{ fromToml "a=1 #\\xff" }}{{ fromToml "a=tr\\xff" }}{{ fromToml "\\xff\\xfea=1" }}{{ fromToml "\\xff" }}',
     '{{ fromToml "\\x00a=1" }}{{ fromToml "aaaaaaaa=1\\x00" }}{{ fromToml "a=1 #\\x01" }}',
 )
+# Texts that go-yaml's scanner or emitter, BurntSushi's encoder or encoding/json take in a way of their own.
+TEXTS = (
+    *("{{ toYaml .next }}{{ toYaml .nextkey }}", "{{ mustToYaml .nextkey }}", "{{ toYaml .mark }}"),
+    *("{{ toYaml .separators }}{{ toYamlPretty .separators }}", "{{ toYamlPretty .mark }}"),
+    *("{{ toYaml .numbers }}{{ toYamlPretty .numbers }}", "{{ toYaml .long }}{{ toYamlPretty .long }}"),
+    "{{ mustToYaml .long }}",
+    "{{ toToml .nulls }}",
+    *(f"{{{{ fromYaml .slashes.{key} | toJson }}}}" for key in "abcdef"),
+    *(f"{{{{ fromYamlArray .slashes.{key} | toJson }}}}" for key in "ghi"),
+    '{{ fromJson "1e400" }}{{ fromJsonArray "1e400" }}{{ fromJson "[1e400]" }}{{ fromJsonArray "null" | toJson }}',
+)
+DATA |= {
+    "next": ["a\x85b", "a \x85 b", "a\x85\x85b", "\x85", "007\x85", "\t\x85\tb", "a\x85 --- b"],
+    "nextkey": {"a\x85b": 1.0},
+    "mark": ["\ufeffa ~", "a\ufeffb", {"\ufeff: ": "\ufeff" + "a " * 50}],
+    "separators": {"k": ["it's\u2028q", "\u2028\u2028b", "\u2029a" + " b" * 60], "\u2028a": "", "p": "a\u2028 b"},
+    "numbers": {"-9223372036854775808": 1.0, "-1": 2.0, "\u0663": 3.0, "12": 4.0},
+    "long": {"x" * 1023: 1.0},
+    "nulls": {"v": [{"a": 1.0, "b": None, "c": None}, 1.0]},
+    "slashes": {
+        "a": 'a: "\\/"', "b": '{"a":"b\\/c",\n"d":1}', "c": 'a: ^\\/x\nb: "c"\n', "d": '- 1\n"\\/"1: x', "e": '"\\/',
+        "f": "{a: !!str, b: 1}", "g": "[!!str, a]", "h": "[!foo,a]", "i": '["\\\\/"]',
+    },
+}  # fmt: skip
 # What a function gives back of a map with a name is the same map.
 SAME = (
     '{{ typeOf (set $ "z" 1) }}{{ typeOf (unset $ "z") }}{{ typeOf (merge $ (dict)) }}{{ typeOf $ }}',
@@ -53,6 +77,6 @@ SAME = (
 )
 
 
-@pytest.mark.parametrize("template", [*OBJECTS, *BROKEN, *SAME])
+@pytest.mark.parametrize("template", [*OBJECTS, *BROKEN, *TEXTS, *SAME])
 def test_template(template: str) -> None:
     assert run(template, DATA) == sdk.render(template, DATA, whole=True)

@@ -12,7 +12,7 @@ from helmflow.core.records import replace
 from helmflow.gotemplate import runtime
 from helmflow.gotemplate.errors import ExecError, ParseError
 from helmflow.gotemplate.functions import Function, FunctionError, function, table
-from helmflow.gotemplate.gotypes import Int64, NilMap
+from helmflow.gotemplate.gotypes import Int64, NilMap, NilSlice
 from helmflow.gotemplate.templates import TemplateSet
 from helmflow.helm.chart.behaviour import HELM_4, Behaviour
 
@@ -369,7 +369,7 @@ def from_json_array(text: str) -> list[Any]:
         loaded = _loaded(text, _json_list, "\0list\0")
     except ValueError as error:
         return [str(error)]
-    return loaded or []
+    return NilSlice() if loaded is None else loaded
 
 
 @function("toToml", "any", returns="string")
