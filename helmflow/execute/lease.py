@@ -18,8 +18,8 @@ from helmflow.core.events import Emit, ObjectWaiting, Warned
 from helmflow.core.ids import ObjectRef, ReleaseId
 from helmflow.execute.cancel import CancelToken
 from helmflow.kube import errors
-from helmflow.kube.client import MERGE_PATCH, KubeClient
-from helmflow.kube.objects import KubeObject, at
+from helmflow.kube.client import JSON_PATCH, KubeClient
+from helmflow.kube.objects import KubeObject, at, resource_version
 
 API: Final = "coordination.k8s.io/v1"
 PREFIX: Final = "helmflow."
@@ -141,14 +141,27 @@ class Held:
 
 
 @dataclass(slots=True)
+class _Ours:
+    """A lease of ours: as whose, over which client, and its newest version that we know."""
+
+    client: KubeClient
+    release: ReleaseId
+    emit: Emit
+    version: str
+
+
+@dataclass(slots=True)
 class LeaseKeeper:
-    """The leases of one run. A thread renews what is held; it ends with `close`."""
+    """The leases of one run. A thread renews what is held; it ends with `close`.
+
+    A process that slept may find that another run has taken its lease over: then it stops, and leaves that lease alone.
+    """
 
     clock: Clock
     cancel: CancelToken
     duration_s: float
     holder: Holder = field(default_factory=Holder.this_process)
-    _held: dict[ObjectRef, KubeClient] = field(default_factory=dict)
+    _held: dict[ObjectRef, _Ours] = field(default_factory=dict)
     _guard: threading.Lock = field(default_factory=threading.Lock)
     _done: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
@@ -161,22 +174,22 @@ class LeaseKeeper:
         """
         ref = lease_ref(namespace, release.name)
         try:
-            held = Held(self._acquire(client, ref, release, emit))
+            waited, version = self._acquire(client, ref, release, emit)
         except errors.Forbidden as forbidden:
             emit(Warned(warning=_unlocked(forbidden), release=release))
             yield Held(waited=False)
             return
+        held = Held(waited=waited)
         with self._guard:
-            self._held[ref] = client
+            self._held[ref] = _Ours(client, release, emit, version)
             self._start()
         try:
             yield held
         finally:
             with self._guard:
-                self._held.pop(ref, None)
-            if not held.keep:
-                with suppress(ClusterError):
-                    client.delete(ref)
+                ours = self._held.pop(ref, None)
+            if ours is not None and not held.keep:
+                self._let_go(ref, ours)
 
     def close(self) -> None:
         """Stop renewing."""
@@ -184,17 +197,28 @@ class LeaseKeeper:
         if self._thread is not None:
             self._thread.join()
 
-    def _acquire(self, client: KubeClient, ref: ObjectRef, release: ReleaseId, emit: Emit) -> bool:
-        waited = False
+    def _let_go(self, ref: ObjectRef, held: _Ours) -> None:
+        """Delete the lease, unless it is not ours any more."""
+        with suppress(ClusterError):
+            try:
+                held.client.delete(ref, resource_version=held.version)
+            except errors.Conflict:  # renewed at this moment, or taken over
+                drop(held.client, ReleaseId("", ref.namespace, held.release.name), str(self.holder))
+
+    def _acquire(
+        self, client: KubeClient, ref: ObjectRef, release: ReleaseId, emit: Emit
+    ) -> tuple[bool, str]:
+        """Whether somebody else was waited for, and the version of the lease that is ours now."""
+        waited = ""
         deadline = Deadline(self.clock, LOCK_TIMEOUT_S)
         seen, seen_at = "", 0.0
+        lease: KubeObject | None = None
         while True:
             self.cancel.check()
-            try:
-                client.create(self._lease(ref, 0))
-                return waited
-            except errors.AlreadyExists:
-                lease = client.find(ref)
+            if lease is None:
+                with suppress(errors.AlreadyExists):
+                    return bool(waited), resource_version(client.create(self._lease(ref, 0)))
+            lease = client.find(ref)
             if lease is None:
                 continue
             moment = f"{holder_of(lease)} {at(lease, 'spec', 'renewTime')}"
@@ -203,13 +227,13 @@ class LeaseKeeper:
             unchanged_s = self.clock.monotonic() - seen_at
             duration_s = float(at(lease, "spec", "leaseDurationSeconds") or 0)
             if is_stale(lease, self.clock) or unchanged_s > duration_s:
-                if self._take_over(client, ref, lease):
-                    return True
+                if version := self._take_over(client, ref, lease):
+                    return True, version
                 continue
-            if not waited:
-                reason = f"another run holds this release: {holder_of(lease)}"
+            if waited != holder_of(lease):
+                waited = holder_of(lease)
+                reason = f"another run holds this release: {waited}"
                 emit(ObjectWaiting(release=release, ref=ref, ready=False, reason=reason))
-            waited = True
             if deadline.passed():
                 raise HelmflowError(
                     f"another run still holds {release}: {holder_of(lease)}",
@@ -218,15 +242,15 @@ class LeaseKeeper:
                 )
             self.cancel.wait(POLL_S)
 
-    def _take_over(self, client: KubeClient, ref: ObjectRef, lease: KubeObject) -> bool:
+    def _take_over(self, client: KubeClient, ref: ObjectRef, lease: KubeObject) -> str:
+        """The version of the lease that is ours now; "" where somebody else was quicker."""
         transitions = int(at(lease, "spec", "leaseTransitions") or 0) + 1
         body = self._lease(ref, transitions)
         body["metadata"]["resourceVersion"] = at(lease, "metadata", "resourceVersion")
         try:
-            client.replace(body)
+            return resource_version(client.replace(body))
         except (errors.Conflict, errors.NotFound):
-            return False
-        return True
+            return ""
 
     def _lease(self, ref: ObjectRef, transitions: int) -> dict[str, Any]:
         now = _micro_time(self.clock.now())
@@ -255,11 +279,34 @@ class LeaseKeeper:
     def _renew(self) -> None:
         while not self._done.wait(self.duration_s / 3):
             with self._guard:
-                held = dict(self._held)
-            body = {"spec": {"renewTime": _micro_time(self.clock.now())}}
-            for ref, client in held.items():
+                all_held = dict(self._held)
+            for ref, held in all_held.items():
                 with suppress(ClusterError):
-                    client.patch(ref, MERGE_PATCH, body)
+                    self._renew_one(ref, held)
+
+    def _renew_one(self, ref: ObjectRef, held: _Ours) -> None:
+        """Say that we are alive; where the lease is somebody else's by now, stop the run: two would write at once."""
+        body = [
+            {"op": "test", "path": "/spec/holderIdentity", "value": str(self.holder)},
+            {"op": "replace", "path": "/spec/renewTime", "value": _micro_time(self.clock.now())},
+        ]
+        try:
+            held.version = resource_version(held.client.patch(ref, JSON_PATCH, body))
+            return
+        except (errors.Invalid, errors.NotFound, errors.BadRequest):
+            lease = held.client.find(ref)
+        by = holder_of(lease) if lease is not None else ""
+        with self._guard:
+            if by == str(self.holder) or self._held.pop(ref, None) is None:
+                return
+        lost = (
+            f"the lease of {held.release} was taken over by {by}"
+            if by
+            else f"the lease of {held.release} is gone"
+        )
+        hint = "this process did not renew it in time: it slept, or did not reach the cluster"
+        held.emit(Warned(warning=Mistake(lost, "release.lease-lost", hint=hint), release=held.release))
+        self.cancel.cancel("the loss of its lease")
 
 
 def _unlocked(forbidden: ClusterError) -> Mistake:

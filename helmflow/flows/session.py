@@ -195,7 +195,8 @@ def session_for(options: RunOptions, emit: Emit, given: Session | None = None) -
     from helmflow.execute.cancel import watching_signals
 
     token = CancelToken()
-    token.on_cancel(lambda: emit(Cancelling(signal=token.signal)))
+    # In a thread of its own: a signal may come while the thread it interrupts writes another event.
+    token.on_cancel(lambda: threading.Thread(target=emit, args=(Cancelling(signal=token.signal),)).start())
     with watching_signals(token):
         session = Session(options=options, emit=emit, cancel=token)
         yield session

@@ -147,7 +147,11 @@ class PlainReporter:
             return
         if blocked.get(str(event.ref)) != event.reason:
             blocked[str(event.ref)] = event.reason
-            self._detail(f"{self._name(event.release)}: waiting for {event.ref}: {sanitize(event.reason)}")
+            line = f"{self._name(event.release)}: waiting for {event.ref}: {sanitize(event.reason)}"
+            if event.ref.kind == "Lease":  # somebody else is at work: said at once, whatever else is not
+                self._write(line)
+            else:
+                self._detail(line)
 
     def _release_finished(self, event: events.ReleaseFinished) -> None:
         self._ended += 1

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
+import time
 from collections.abc import Iterator
 
 import pytest
 
 from helmflow.core.clock import SystemClock
-from helmflow.core.events import Event, ObjectWaiting
+from helmflow.core.events import Event, ObjectWaiting, Warned
 from helmflow.core.ids import ReleaseId
 from helmflow.embedded.server import ApiServer
 from helmflow.embedded.transport import InProcessTransport
@@ -109,3 +111,71 @@ def test_this_process_is_alive() -> None:
     assert not Holder.this_process().dead
     assert Holder.this_process().pid == os.getpid()
     assert DEAD.dead
+
+
+def test_a_run_that_slept_stops_and_leaves_its_successors_lease_alone(client: KubeClient) -> None:
+    """Another run took the lease over meanwhile: what renewed or deleted it now would let a third one in."""
+    ref = lease.lease_ref("default", "web")
+    successor = Holder("another-host", 7, "def")
+    events: list[Event] = []
+    mine = keeper(0.3)
+    with mine.hold(client, "default", WEB, events.append):
+        live = client.get(ref)
+        client.replace({**live, "spec": {**live["spec"], "holderIdentity": str(successor)}})
+        taken = client.get(ref)
+        assert mine.cancel.wait(5)
+        with pytest.raises(Cancelled, match="the loss of its lease"):
+            mine.cancel.check()
+    (warned,) = [event.warning for event in events if isinstance(event, Warned)]
+    assert warned.error_id == "release.lease-lost"
+    assert "another-host/7-def" in warned.message
+    assert client.get(ref) == taken
+    mine.close()
+
+
+def test_a_lease_that_was_taken_over_since_the_last_renewal_stays(client: KubeClient) -> None:
+    ref = lease.lease_ref("default", "web")
+    mine = keeper(60)
+    with mine.hold(client, "default", WEB, ignore):
+        live = client.get(ref)
+        client.replace({**live, "spec": {**live["spec"], "holderIdentity": "another-host/7-def"}})
+    assert client.find(ref) is not None
+    mine.close()
+
+
+def test_a_lease_is_renewed_while_it_is_held(client: KubeClient) -> None:
+    ref = lease.lease_ref("default", "web")
+    mine = keeper(0.3)
+    with mine.hold(client, "default", WEB, ignore):
+        first = client.get(ref)["spec"]["renewTime"]
+        deadline = time.monotonic() + 5
+        while client.get(ref)["spec"]["renewTime"] == first:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+    assert client.find(ref) is None
+    mine.close()
+
+
+def test_waiting_writes_nothing_and_names_every_holder(client: KubeClient) -> None:
+    ref = lease.lease_ref("default", "web")
+    first, second = Holder("one-host", 1, "abc"), Holder("two-host", 2, "abc")
+    client.create(keeper(600, first)._lease(ref, 0))
+    events: list[Event] = []
+    mine = keeper()
+    before = client.counter.writes
+
+    def wait() -> None:
+        with pytest.raises(Cancelled), mine.hold(client, "default", WEB, events.append):
+            pass
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    time.sleep(0.7)
+    assert client.counter.writes == before + 1  # the attempt to create it
+    live = client.get(ref)
+    client.replace({**live, "spec": {**live["spec"], "holderIdentity": str(second)}})
+    time.sleep(0.7)
+    mine.cancel.cancel("SIGINT")
+    waiting.join()
+    said = [event.reason for event in events if isinstance(event, ObjectWaiting)]
+    assert [reason.rpartition(" ")[2] for reason in said] == [str(first), str(second)]
