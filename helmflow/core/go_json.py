@@ -374,14 +374,22 @@ def _refuse_constant(text: str) -> Any:
     raise ValueError(text)
 
 
+def _finite(text: str) -> float:
+    number = float(text)
+    if number in (_INFINITY, -_INFINITY):
+        raise ValueError(text)
+    return number
+
+
 @cache
 def _fast() -> json.JSONDecoder:
     import json
 
-    return json.JSONDecoder(parse_int=float, parse_constant=_refuse_constant)
+    return json.JSONDecoder(parse_int=float, parse_float=_finite, parse_constant=_refuse_constant)
 
 
-_RISKY: Final = pattern(r"\\u[dD][89a-fA-F]|[0-9][eE]|[0-9]{300}|[\ud800-\udfff]")
+_INFINITY: Final = float("inf")
+_RISKY: Final = pattern(r"\\u[dD][89a-fA-F]|[0-9]{300}|[\ud800-\udfff]")
 
 
 def _too_deep(value: Any) -> bool:

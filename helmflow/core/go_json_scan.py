@@ -10,6 +10,7 @@ from helmflow.core.limits import MAX_DATA_DEPTH
 
 _SPACE: Final = " \t\r\n"
 _NUMBER: Final = pattern(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
+_PLAIN: Final = pattern(r'[^"\\\x00-\x1f\ud800-\udfff]+')
 _HEX4: Final = pattern(r"[0-9a-fA-F]{4}")
 _SIMPLE: Final = {
     '"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t",
@@ -135,6 +136,9 @@ class _Scanner:
         out: list[str] = []
         self.at += 1
         while True:
+            if found := _PLAIN.match(self.text, self.at):
+                out.append(found[0])
+                self.at = found.end()
             char = self.text[self.at : self.at + 1]
             if not char:
                 raise self.bad("")
@@ -146,7 +150,7 @@ class _Scanner:
             if char == "\\":
                 out.append(self.escape())
                 continue
-            out.append("\ufffd" if "\ud800" <= char <= "\udfff" else char)
+            out.append("\ufffd")  # what is left are surrogates
             self.at += 1
 
     def escape(self) -> str:

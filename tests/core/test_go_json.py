@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helmflow.core import go_json
+from helmflow.core import go_json, go_json_scan
 from helmflow.core.go_json import JsonError
 from tests.core import sdk
 
@@ -36,6 +37,23 @@ def test_dumps(value: Any, text: str) -> None:
 def test_indentation() -> None:
     text = go_json.dumps({"a": [1.0, {}], "b": {"c": "<"}}, indent="  ", escape_html=False)
     assert text == '{\n  "a": [\n    1,\n    {}\n  ],\n  "b": {\n    "c": "<"\n  }\n}'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1e5", "-2.5E-3", "1e400", "[-1e309, 1]", "1e-400", "1.7976931348623157e308", "0.5e", '"9e0EhLA=="', '{"a": "\\ud83d\\ude00 1e9"}',
+        '"\ud800 and \\n"', "1" * 400, "[1e400",
+    ],
+)  # fmt: skip
+def test_the_quick_reader_and_the_scanner_agree(text: str) -> None:
+    def outcome(read: Callable[[str], Any]) -> str:
+        try:
+            return repr(read(text))
+        except JsonError as error:
+            return str(error)
+
+    assert outcome(go_json.loads) == outcome(go_json_scan.scan)
 
 
 @given(VALUES)
