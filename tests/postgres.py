@@ -110,7 +110,7 @@ def running() -> Iterator[Server]:
             yield Server(port, server.pid)
         finally:
             server.send_signal(signal.SIGCONT)
-            server.send_signal(signal.SIGINT)
+            server.send_signal(signal.SIGQUIT)  # nothing of it is kept
             server.wait(20)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

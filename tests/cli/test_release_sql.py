@@ -74,6 +74,7 @@ def pair(tmp_path: Path, connection_string: str) -> Iterator[Pair]:
     listening.stop()
 
 
+@pytest.mark.apiserver  # with the other long ones of this file
 def test_a_release_lives_its_life_in_a_database(pair: Pair) -> None:
     pair.ours("install", "web", "demo", "--create-namespace")
     pair.ours("upgrade", "web", "demo", "--set", "color=red")
