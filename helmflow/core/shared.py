@@ -20,14 +20,14 @@ LISTENERS: Final[dict[int, Callable[[dict[Any, Any], Any], None]]] = {}
 def change(mapping: dict[Any, Any], value: Any = None) -> None:
     """Every function that changes a map that it was given says so first. Raises Changed for what is shared."""
     if id(mapping) in NOTES:
-        raise Changed
+        raise Changed(mapping)
     told = LISTENERS.get(get_ident())
     if told is not None:
         told(mapping, value)
 
 
 class Changed(Exception):
-    """Somebody was about to change a shared tree: who gave it out must give out a copy instead."""
+    """Somebody was about to change the map given as argument, which is shared: who gave it out must give out a copy."""
 
 
 class SharedTree:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from helmflow.core.errors import HelmflowError
+from helmflow.core.shared import NOTES
 from helmflow.helm.chart.load import load, load_values, merge_maps
 from helmflow.helm.chart.model import Chart
 from helmflow.helm.render.engine import RenderOptions, prepare, render, render_files
@@ -14,7 +15,8 @@ from tests.charts import chart_of
 from tests.charts_cases import cases
 
 OPTIONS = RenderOptions(release_name="rel", namespace="ns", installable=False)
-DEFAULTS = "a:\n  b:\n    c: 1\n  n: null\nl: [{k: v}]\ns: text\nt: {}\n"
+MANY = "many: [{}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}]\n"  # more than are set apart one by one
+DEFAULTS = MANY + "a:\n  b:\n    c: 1\n  n: null\nl: [{k: v}]\ns: text\nt: {}\n"
 
 
 def rendered(chart: Chart, user: dict[str, Any]) -> dict[str, str]:
@@ -35,6 +37,8 @@ def rendered(chart: Chart, user: dict[str, Any]) -> dict[str, str]:
         "{{ set .Template `Name` `other` | len }}{{ .Template.Name }}",
         "{{ set .Release `Name` `other` | len }}{{ .Release.Name }}",
         "{{ set .Values `s` `other` | len }}{{ .Values.s }}",
+        "{{ $_ := set .Values.t `y` .Values.a }}{{ $_ := set .Values.t.y.b `z` 2 }}{{ toYaml .Values }}",
+        "{{ range .Values.many }}{{ set . `x` 1 | len }}{{ end }}{{ toYaml .Values.many }}{{ toYaml .Values.u }}",
         "{{ unset .Values.u `on` | len }}{{ set .Values.a.b `x` 1 | len }}{{ toYaml .Values.u }}",
     ],
 )
@@ -60,6 +64,38 @@ def test_changes_stay_in_their_render(template: str) -> None:
         except HelmflowError as error:
             found = str(error)
         assert found == wanted
+
+
+def test_what_templates_change_is_set_apart_alone() -> None:
+    """Also where parent and subchart see the same map; what is in globals is theirs together."""
+    files = {
+        "Chart.yaml": "apiVersion: v2\nname: c\nversion: 1.0.0\n",
+        "values.yaml": DEFAULTS + "red: {own: {x: 1}}\nglobal: {g: {h: {i: 1}}}\n",
+        "templates/a.txt": "{{ toYaml .Values }}",
+        "charts/red/Chart.yaml": "apiVersion: v2\nname: red\nversion: 1.0.0\n",
+        "charts/red/values.yaml": "global: {g: {h: {j: 2}}}\nother: {k: {}}\n",
+    }
+    for change, stays in (
+        ("{{ $_ := set .Values.own `y` 2 }}", True),
+        ("{{ $_ := set .Values `y` 2 }}", True),
+        ("{{ $_ := set .Values.global `y` 2 }}{{ $_ := set .Values.global.g `y` 2 }}", True),
+        ("{{ $_ := set .Values.global.g.h `y` 2 }}", False),
+        ("{{ $_ := set .Chart `y` 2 }}", False),
+    ):
+        files["charts/red/templates/b.txt"] = change + "{{ toYaml .Values }}"
+        used = chart_of(files)
+        for user in (
+            {},
+            {},
+            {"red": {"own": {"z": 1.0}}},
+            {"global": {"g": {"h": {"z": 1.0}}}},
+            {"a": {}},
+            {},
+        ):
+            assert rendered(used, user) == rendered(chart_of(files), user)
+        values = prepare(used, {}, OPTIONS).values
+        assert (id(values["a"]) in NOTES) == stays
+        assert id(values["red"]["own"]) not in NOTES or ".own" not in change
 
 
 def test_schemas_are_checked_where_values_are_shared() -> None:

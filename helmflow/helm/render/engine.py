@@ -222,11 +222,11 @@ def render_files(
 
 
 def _render_files(chart: Chart, values: dict[str, Any], options: RenderOptions, run: Run) -> dict[str, str]:
-    try:
-        return _executed(chart, values, options, run)
-    except shared.Changed:
-        own = coalesce.apart(chart, values, behaviour=options.behaviour)
-        return _executed(chart, own, options, run)
+    while True:
+        try:
+            return _executed(chart, values, options, run)
+        except shared.Changed as changed:
+            values = coalesce.apart(chart, values, changed.args[0], behaviour=options.behaviour)
 
 
 def _executed(chart: Chart, values: dict[str, Any], options: RenderOptions, run: Run) -> dict[str, str]:

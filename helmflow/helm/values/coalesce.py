@@ -94,13 +94,13 @@ def read_only(
     return None if made is None else made.make(user, run)
 
 
-def apart(chart: Chart, values: Tree, part: Any = None, *, behaviour: Behaviour = HELM_4) -> Tree:
+def apart(chart: Chart, values: Tree, part: Tree, *, behaviour: Behaviour = HELM_4) -> Tree:
     """The same values for templates that change `part` of them: they have it for themselves from now on, or everything."""
     assert isinstance(values, Values)
     assert values.origin is not None
     slot = ("shared", behaviour.cleans_default_nulls)
     made = chart.memo[slot]
-    if made is not None and isinstance(part, dict) and made.set_apart(values, part):
+    if made is not None and made.set_apart(values, part):
         own: Tree = made.make(values.origin, Coalescing(_ignore, keep_nulls=False, behaviour=behaviour))
         return own
     chart.memo[slot] = None
