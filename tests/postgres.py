@@ -1,4 +1,4 @@
-"""A PostgreSQL of the distribution's for tests: in a temporary folder, on a loopback port, as an unprivileged user."""
+"""A PostgreSQL for tests, the distribution's: in a temporary folder, on a loopback port, as an unprivileged user."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -20,7 +21,7 @@ from pathlib import Path
 
 import pytest
 
-NEEDED = "PostgreSQL is not installed: apt-get install postgresql"
+NEEDED = "PostgreSQL is not installed: `python -m tests.postgres` as root, or your distribution's package"
 PASSWORD = "p@ss/w%rd:'6"
 ADDRESS_PASSWORD = "p%40ss%2Fw%25rd%3A%276"  # the same in a URL
 _NUMBERS = itertools.count()
@@ -264,3 +265,18 @@ def _close(line: socket.socket) -> None:
     with contextlib.suppress(OSError):
         line.shutdown(socket.SHUT_RDWR)
     line.close()
+
+
+def main() -> int:
+    """Install the distribution's server where root can with apt."""
+    if binaries() is None and shutil.which("apt-get") and os.geteuid() == 0:
+        env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        for words in (["update"], ["install", "-y", "--no-install-recommends", "postgresql"]):
+            subprocess.call(["apt-get", "-qq", *words], env=env)
+    found = binaries()
+    print(f"ready: {found}" if found else NEEDED)
+    return 0 if found else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -403,3 +403,21 @@ def _end_connections(connection_string: str) -> None:
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() "
             "AND datname = current_database()"
         )
+
+
+def test_a_socket_and_pairs_do_as_well_as_a_url(
+    postgres_server: postgres.Server, connection_string: str
+) -> None:
+    import psycopg
+
+    with psycopg.connect(connection_string) as connection:
+        (folder,) = connection.execute("SHOW unix_socket_directories").fetchone() or ("",)
+        (name,) = connection.execute("SELECT current_database()").fetchone() or ("",)
+    password = postgres.PASSWORD.replace("'", "\\'")
+    address = f"host={folder} port={postgres_server.port} user=helm password='{password}' dbname={name}"
+    store = opened(f"{address} search_path=records")("apps")
+    with psycopg.connect(connection_string) as connection:
+        connection.execute("CREATE SCHEMA records")
+    store.create(revision())
+    assert [r.name for r in store.list()] == ["web"]
+    assert opened(connection_string)("apps").list() == ()  # the other schema has none
