@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import CodeType, FunctionType
 
-from helmflow.core import answers, lazy
+from helmflow.core import answers
 from helmflow.core.errors import TemplateError
 from helmflow.gotemplate import builtins, rules, runtime
 from helmflow.gotemplate.functions import Function, FunctionError, Late
@@ -19,13 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any, Final
 
-    from helmflow.gotemplate import nodes
     from helmflow.gotemplate.templates import Template, TemplateSet
 
     Program = Callable[[Any, TemplateSet, Template], str]
-
-else:
-    nodes = lazy.module("helmflow.gotemplate.nodes")
 
 
 def link(code: CodeType, names: dict[str, Any]) -> Program:
@@ -130,6 +126,9 @@ def _template(templates: TemplateSet, template: Template, data: Any) -> str:
     return templates.run(template, data)
 
 
+_NOWHERE: Final[Any] = None  # what is thrown there names no node: whoever catches it knows the place
+
+
 def _invoke(receiver: Any, name: str, knowledge: str, given: tuple[Any, ...], known: tuple[str, ...]) -> Any:
     """A method with arguments of which none is a number constant."""
 
@@ -142,9 +141,8 @@ def _invoke(receiver: Any, name: str, knowledge: str, given: tuple[Any, ...], kn
                 raise ArgumentRefused(str(error), position) from None
         return checked
 
-    nowhere = nodes.Dot(0)
     try:
-        return runtime.invoke(receiver, (name,), knowledge, nowhere, "zero", arguments, len(given), 0)
+        return runtime.invoke(receiver, (name,), knowledge, _NOWHERE, "zero", arguments, len(given), 0)
     except Fault as fault:
         if fault.cause is not None:
             raise MethodFailed(fault.reason, fault.cause) from fault.cause

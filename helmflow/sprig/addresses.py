@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
 from helmflow.gotemplate.printf import quote
 
-_HEX = "[0-9a-fA-F]*"
+_HEX = "0123456789abcdefABCDEF"
 
 
 class AddressError(ValueError):
@@ -62,8 +60,7 @@ def _check_v6(text: str) -> None:
         return
     filled = 0
     while filled < 16:
-        found = re.match(_HEX, rest)
-        size = found.end() if found else 0
+        size = len(rest) - len(rest.lstrip(_HEX))
         if size > 4:
             raise AddressError(text, "each group must have 4 or less digits", rest)
         if size == 0:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from typing import Any
-
+from helmflow.core.lazy import pattern
+from helmflow.core.records import dataclass
 from helmflow.gotemplate.functions import FunctionError, function, table
 from helmflow.gotemplate.printf import quote
 from helmflow.gotemplate.values import kind_of
 from helmflow.sprig.addresses import AddressError, check_address
 from helmflow.sprig.conversion import NIL_DEREFERENCE, to_bytes, to_text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _ALWAYS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~")
 # What may stand unescaped in each part of a URL.
@@ -19,11 +21,10 @@ _PATH = _ALWAYS | frozenset(b"$&+,/:;=@")
 _USER = _ALWAYS | frozenset(b"$&+,;=")
 _FRAGMENT = _ALWAYS | frozenset(b"$&+,/:;=?@!()*")
 
-# Patterns stay texts: re compiles them when the first URL comes.
-_SCHEME = "([A-Za-z][A-Za-z0-9+.-]*)?:"
-_CONTROL = "[\x00-\x1f\x7f]"
-_PORT = "(:[0-9]*)?"
-_USERINFO = "[A-Za-z0-9._:~!$&'()*+,;=%@-]*"
+_SCHEME = pattern("([A-Za-z][A-Za-z0-9+.-]*)?:")
+_COMMON = ("http", "https")  # schemes that need no regular expression to be found
+_USERINFO = pattern("[A-Za-z0-9._:~!$&'()*+,;=%@-]*")
+_DIGITS = "0123456789"
 _HEX = frozenset(b"0123456789abcdefABCDEF")
 
 
@@ -92,17 +93,12 @@ def parse(text: str) -> Url:
 
 
 def _parse(text: str) -> Url:
-    if re.search(_CONTROL, text):
+    if not text.isprintable() and any(char < " " or char == "\x7f" for char in text):
         raise UrlError("net/url: invalid control character in URL")
     if text == "*":
         return Url(path="*")
     url = Url()
-    rest = text
-    found = re.match(_SCHEME, text)
-    if found:
-        if found[1] is None:
-            raise UrlError("missing protocol scheme")
-        url.scheme, rest = found[1].lower(), text[found.end() :]
+    url.scheme, rest = _scheme(text)
     rest, _, url.query = rest.partition("?")
     if not rest.startswith("/"):
         if url.scheme:
@@ -118,12 +114,32 @@ def _parse(text: str) -> Url:
     return url
 
 
+def _scheme(text: str) -> tuple[str, str]:
+    """The scheme and what follows it."""
+    before, colon, after = text.partition(":")
+    if not colon:
+        return "", text
+    if before in _COMMON:
+        return before, after
+    found = _SCHEME.match(text)
+    if not found:
+        return "", text
+    if found[1] is None:
+        raise UrlError("missing protocol scheme")
+    return found[1].lower(), text[found.end() :]
+
+
+def _is_port(text: str) -> bool:
+    """Whether it is nothing, or a colon and digits."""
+    return not text or (text[0] == ":" and not text[1:].strip(_DIGITS))
+
+
 def _authority(authority: str, *, strict: bool) -> tuple[str, str]:
     userinfo, at, host = authority.rpartition("@")
     host = _host(host, strict=strict)
     if not at:
         return "", host
-    if not re.fullmatch(_USERINFO, userinfo):
+    if not _USERINFO.fullmatch(userinfo):
         raise UrlError("net/url: invalid userinfo")
     name, colon, password = userinfo.partition(":")
     name, password = _unescape(name), _unescape(password)
@@ -138,7 +154,7 @@ def _host(host: str, *, strict: bool) -> str:
     if opening >= 0:
         return _bracketed(host, opening)
     colon = host.find(":") if strict else host.rfind(":")
-    if colon >= 0 and not re.fullmatch(_PORT, host[colon:]):
+    if colon >= 0 and not _is_port(host[colon:]):
         raise UrlError(f"invalid port {quote(host[colon:])} after host")
     return _unescape_host(host)
 
@@ -150,7 +166,7 @@ def _bracketed(host: str, opening: int) -> str:
     if closing < 0:
         raise UrlError("missing ']' in host")
     port = host[closing + 1 :]
-    if not re.fullmatch(_PORT, port):
+    if not _is_port(port):
         raise UrlError(f"invalid port {quote(port)} after host")
     inside = host[opening + 1 : closing]
     zone = inside.find("%25")
@@ -169,7 +185,7 @@ def _bracketed(host: str, opening: int) -> str:
 
 def _hostname(host: str) -> str:
     name, colon, port = host.rpartition(":")
-    if colon and re.fullmatch(_PORT, colon + port):
+    if colon and _is_port(colon + port):
         host = name
     return host[1:-1] if host.startswith("[") and host.endswith("]") else host
 

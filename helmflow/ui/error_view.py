@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator
-from typing import Final
+import sys
 
+from helmflow.core import lazy
 from helmflow.core.errors import HelmflowError, Mistake, TemplateError
-from helmflow.core.sensitive import mask_everything
 from helmflow.ui.text import sanitize
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import Final
+
 # The excerpt of a line shows what stands in it: an address with a password is one secret that nobody declared.
-_PASSWORD: Final = re.compile(r"(://[^/@\s:]*:)[^/@\s]+(?=@)")
+_PASSWORD: Final = lazy.pattern(r"(://[^/@\s:]*:)[^/@\s]+(?=@)")
+_SENSITIVE: Final = "helmflow.core.sensitive"
 
 
 def render(error: HelmflowError) -> str:
@@ -33,7 +37,13 @@ def render_warning(warning: Mistake) -> str:
 
 
 def _masked(lines: Iterable[str]) -> str:
-    return mask_everything(_PASSWORD.sub(r"\1***", "\n".join(lines)))
+    text = "\n".join(lines)
+    if "://" in text:
+        text = _PASSWORD.sub(r"\1***", text)
+    if _SENSITIVE not in sys.modules:  # no secret was met in this process
+        return text
+    masked: str = lazy.imported(_SENSITIVE).mask_everything(text)
+    return masked
 
 
 def _mistake(mistake: Mistake, word: str) -> Iterator[str]:

@@ -2,26 +2,59 @@
 
 from __future__ import annotations
 
-import re
-from functools import lru_cache
+from helmflow.core import lazy
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import re
     from collections.abc import Callable
+else:  # most patterns need none
+    re = lazy.module("re")
 
 
 class BadGlob(ValueError):
     """A pattern that gobwas/glob does not compile."""
 
 
-@lru_cache(maxsize=512)
+_MORE = frozenset("?\\[{")  # what means more than stars
+
+
 def compile_glob(pattern: str) -> Callable[[str], object]:
     """Whether a whole name matches: `*` and `?` stay within a segment, `**` does not, `{a,b}`, `[abc]`, `[a-z]`, `[!a]`,
     `\\` escapes. Raises BadGlob."""
+    if _MORE.isdisjoint(pattern):
+        return _stars(pattern)
     text, end = _sequence(pattern, 0, depth=0)
     if end < len(pattern):
         raise BadGlob(pattern)
     return re.compile(f"(?s:{text})\\Z").match
+
+
+def _stars(pattern: str) -> Callable[[str], bool]:
+    """A pattern in which only stars stand for something."""
+    first, *rest = pattern.replace("***", "**").split("*")
+    pieces: list[tuple[str, bool]] = []  # what follows a star, and whether it was a double one
+    for piece in rest:
+        if pieces and pieces[-1] == ("", False):
+            pieces[-1] = (piece, True)
+        else:
+            pieces.append((piece, False))
+
+    def matches(name: str) -> bool:
+        if not name.startswith(first):
+            return False
+        places = {len(first)}  # where what was looked at so far may end
+        for piece, crosses in pieces:
+            found = set()
+            for at in places:
+                slash = -1 if crosses else name.find("/", at)
+                for start in range(at, (len(name) if slash < 0 else slash) + 1):
+                    if name.startswith(piece, start):
+                        found.add(start + len(piece))
+            places = found
+        return len(name) in places
+
+    return matches
 
 
 def _sequence(pattern: str, at: int, depth: int) -> tuple[str, int]:
