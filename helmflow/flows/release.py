@@ -18,11 +18,13 @@ from helmflow.flows.options import Confirm, NeedsMode, RunOptions, accept
 from helmflow.flows.prepare import Preparation
 from helmflow.flows.session import Session, session_for
 from helmflow.flows.status import ReleaseState, status
+from helmflow.helm.release import marks
 from helmflow.helm.release.record import ReleaseStatus
 from helmflow.plan import revisions
 
 if TYPE_CHECKING:
     from helmflow.helm.release.record import Revision
+    from helmflow.plan.model import Plan
 
 UNNEEDED_CHART = "./no-chart-is-read"
 
@@ -105,9 +107,25 @@ def upgrade(
 def uninstall(
     named: Named, options: RunOptions, emit: Emit, confirm: Confirm = accept, given: Session | None = None
 ) -> RunReport:
-    """Uninstall a release; one that is not there is unchanged."""
+    """Uninstall a release; one that is not there is unchanged.
+
+    Raises Refusal `release.prevent-destroy` where its record says that its file does not want that.
+    """
     wanted = _options(named, options)
-    return destroy.destroy(wanted, emit, confirm, _on(given, wanted))
+
+    def guarded(plan: Plan) -> bool:
+        for one in plan.releases:
+            stored = one.previous
+            mark = marks.read(stored.labels, stored.number) if stored is not None else None
+            if mark is not None and mark.prevent_destroy:
+                raise Refusal(
+                    f"the file of project {mark.project} says preventDestroy of {one.id.name}, so it is not uninstalled",
+                    error_id="release.prevent-destroy",
+                    hint="take preventDestroy out of that file, and destroy the release from there",
+                )
+        return confirm(plan)
+
+    return destroy.destroy(wanted, emit, guarded, _on(given, wanted))
 
 
 def roll_back(

@@ -12,7 +12,7 @@ from helmflow.core.errors import HelmflowError, Refusal
 from helmflow.core.events import Warned
 from helmflow.core.ids import ObjectRef
 from helmflow.execute.report import Outcome, RunReport
-from helmflow.flows import runs, saved
+from helmflow.flows import release, runs, saved
 from helmflow.flows.options import RunningOptions, StateOptions, accept
 from helmflow.helm.release import marks
 from helmflow.helm.release.marks import Mark
@@ -240,6 +240,21 @@ def test_prevent_destroy_outlives_the_file(town: Town) -> None:
     assert failure is not None
     assert "bring it back" in failure.hint
     assert "kept" in town.names("ConfigMap")
+
+
+def test_prevent_destroy_holds_for_helms_own_operation_too(town: Town) -> None:
+    """`helmflow release uninstall` reads no state file, but the record says what its file said."""
+    kept = "  - {name: kept, namespace: NS(apps), chart: ./charts/web, preventDestroy: true}\n"
+    environment(town, releases=kept)
+    assert town.sync(state=PROD).ok
+    session = town.session()
+    named = release.Named(name="kept", namespace=town.ns("apps"))
+    with pytest.raises(Refusal) as refused:
+        release.uninstall(named, session.options, session.emit, given=session)
+    assert refused.value.error_id == "release.prevent-destroy"
+    assert town.wire is not None
+    assert town.wire.writes == []
+    assert town.names("ConfigMap") == ["kept"]
 
 
 def test_runs_say_who_did_what_and_when(town: Town) -> None:
