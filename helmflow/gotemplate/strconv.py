@@ -93,6 +93,8 @@ def unquote(literal: str) -> str:
 def unquote_char(literal: str) -> int:
     """The code of a character constant such as 'a' or '\\xFF'; ValueError where it is none."""
     body = literal[1:-1]
+    if literal == "''":
+        raise ValueError("invalid syntax")
     if len(literal) < 3 or literal[0] != "'" or literal[-1] != "'" or not body:
         raise ValueError("malformed character constant")
     if body[0] == "\\" and len(body) > 1 and body[1] in "x01234567":

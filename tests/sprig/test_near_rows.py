@@ -68,6 +68,17 @@ DATA |= {
         "f": "{a: !!str, b: 1}", "g": "[!!str, a]", "h": "[!foo,a]", "i": '["\\\\/"]',
     },
 }  # fmt: skip
+# What only looks like a template.
+MISTAKES = (
+    *(
+        "{{{ .s }}}",
+        "{{{/* c */}}",
+        "a{{{- .s }}",
+        "{{$x := 1}}{{$x= 2}}{{$x}}",
+        "{{$x := 1}}{{range $x=.l}}{{end}}",
+    ),
+    *("{{ .", "{{ .s.", "{{ '' }}", "{{- /* c }}", "x {{-\n/* c }}", "{{$x:=1}}{{$x =2}}{{$x}}"),
+)
 # What a function gives back of a map with a name is the same map.
 SAME = (
     '{{ typeOf (set $ "z" 1) }}{{ typeOf (unset $ "z") }}{{ typeOf (merge $ (dict)) }}{{ typeOf $ }}',
@@ -77,6 +88,6 @@ SAME = (
 )
 
 
-@pytest.mark.parametrize("template", [*OBJECTS, *BROKEN, *TEXTS, *SAME])
+@pytest.mark.parametrize("template", [*OBJECTS, *BROKEN, *TEXTS, *MISTAKES, *SAME])
 def test_template(template: str) -> None:
     assert run(template, DATA) == sdk.render(template, DATA, whole=True)
