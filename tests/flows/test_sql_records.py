@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,12 @@ from helmflow.execute.report import Outcome
 from helmflow.flows import history, permissions, runs
 from helmflow.flows.listing import Wanted, listing
 from helmflow.helm.release.record import Revision
+from helmflow.kube.transport import Transport
 from helmflow.providers.records import sql
 from helmflow.providers.records.conninfo import VARIABLE
 from tests import helm_sdk, postgres
 from tests.flows import charts
+from tests.flows.conftest import CLUSTERS
 from tests.flows.town import Killed, Town, plan_of, report_of
 
 NOTES = "The colour is {{ .Values.color }}.\n"
@@ -62,24 +64,42 @@ class SqlTown(Town):
         return helm_sdk.helm_calls(config, calls)
 
 
-@pytest.fixture
-def sql_town(tmp_path: Path, connection_string: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[SqlTown]:
-    """An empty project, a cluster on loopback and an empty database."""
+@pytest.fixture(params=CLUSTERS)
+def sql_town(
+    request: pytest.FixtureRequest, tmp_path: Path, connection_string: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[SqlTown]:
+    """An empty project, a cluster that Helm reaches too, and an empty database."""
+    monkeypatch.setenv("HELM_DRIVER", "sql")
+    monkeypatch.setenv(VARIABLE, connection_string)
+    (tmp_path / "town").mkdir()
+    clusters = _embedded if request.param == "embedded" else _real
+    for transport, path in clusters(tmp_path):
+        made = SqlTown(tmp_path / "town", transport)
+        made.url, made.kubeconfig = connection_string, path
+        yield made
+        made.close()
+
+
+def _embedded(folder: Path) -> Iterator[tuple[Callable[[], Transport], Path]]:
     from helmflow.embedded.loopback import serve, write_kubeconfig
     from helmflow.embedded.server import ApiServer
     from helmflow.embedded.transport import InProcessTransport
 
-    monkeypatch.setenv("HELM_DRIVER", "sql")
-    monkeypatch.setenv(VARIABLE, connection_string)
     server = ApiServer()
     listening = serve(server).start()
-    path = tmp_path / "kubeconfig"
-    write_kubeconfig(path, listening)
-    (tmp_path / "town").mkdir()
-    made = SqlTown(tmp_path / "town", lambda: InProcessTransport(server))
-    made.url, made.kubeconfig = connection_string, path
-    yield made
+    write_kubeconfig(folder / "kubeconfig", listening)
+    yield lambda: InProcessTransport(server), folder / "kubeconfig"
     listening.stop()
+
+
+def _real(folder: Path) -> Iterator[tuple[Callable[[], Transport], Path]]:
+    from helmflow.kube import kubeconfig
+    from helmflow.kube.http import HttpTransport
+    from tests.apiserver import fixture
+
+    path = fixture.cluster().kubeconfig
+    target = kubeconfig.load([path], "real")
+    yield lambda: HttpTransport(target), path
 
 
 def shop(town: Town) -> str:
