@@ -118,7 +118,7 @@ class Database:
             if "statement_timeout" not in self._parameters.get("options", ""):
                 made.execute(f"SET statement_timeout = {int(self._seconds * 1000)}".encode())
         except psycopg.Error as failure:
-            raise self._unavailable(str(failure)) from None
+            raise self._unavailable(str(failure), working=False) from None
         return made
 
     def _put_back(self, connection: Connection[Row]) -> None:
@@ -168,12 +168,14 @@ class Database:
             hint=_HINTS.get(code, ""),
         )
 
-    def _unavailable(self, message: str) -> HelmflowError:
+    def _unavailable(self, message: str, *, working: bool = True) -> HelmflowError:
+        unknown = (
+            "; what was being written may be stored or not: run again, it looks first" if working else ""
+        )
         return HelmflowError(
             f"the database of release records cannot be reached: {self._masked(message)}",
             error_id="release.sql-unavailable",
-            hint=f"check {conninfo.VARIABLE} and the server; what was being written may be stored or not: "
-            "run the command again, it looks first",
+            hint=f"check {conninfo.VARIABLE} and the server{unknown}",
         )
 
     def _masked(self, message: str) -> str:
