@@ -23,7 +23,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands to the app."""
     import typer
 
-    form = flag("output", "-o", "--output", help="json for machines")
+    form = options.JSON
     explain = typer.Typer(help="Say why things are as they are.", no_args_is_help=True)
     add_command(
         explain,

@@ -8,8 +8,17 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
+from helmflow.cli.exit_codes import ExitCode
+from helmflow.core.errors import ConfigError
+
 if TYPE_CHECKING:
     import typer
+
+
+class UsageMistake(ConfigError):
+    """A word on the command line that is no command, flag or value."""
+
+    exit_code = ExitCode.USAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +26,7 @@ class Flag:
     """One flag, defined once. `kind` is bool, int, float, str or list (repeatable); `names` as people type them.
 
     A bool whose `default` is None or True has a --no-NAME form. `envvars` are read where the flag is absent.
+    With `choices`, any other word is a mistake of usage.
     """
 
     dest: str
@@ -26,6 +36,18 @@ class Flag:
     default: Any = None
     envvars: tuple[str, ...] = ()
     hidden: bool = False
+    choices: tuple[str, ...] = ()
+
+    def check(self, word: str) -> None:
+        """Raise UsageMistake `cli.bad-choice` for a word that is none of `choices`; "" is no word at all."""
+        if not self.choices or not word or word in self.choices:
+            return
+        import difflib
+
+        close = difflib.get_close_matches(word, self.choices, 1)
+        hint = f"did you mean {close[0]}?" if close else f"one of {', '.join(self.choices)}"
+        name = next(name for name in self.names if name.startswith("--"))
+        raise UsageMistake(f"{name} does not take {word!r}", error_id="cli.bad-choice", hint=hint)
 
     @property
     def takes_value(self) -> bool:
@@ -61,12 +83,20 @@ class Flag:
         )
 
 
-def flag(dest: str, *names: str, kind: type = str, help: str, default: Any = None, env: str = "") -> Flag:
+def flag(
+    dest: str,
+    *names: str,
+    kind: type = str,
+    help: str,
+    default: Any = None,
+    env: str = "",
+    choices: tuple[str, ...] = (),
+) -> Flag:
     """A Flag; `env` NAME stands for HELMFLOW_NAME and HELMFILE_NAME."""
     if kind is bool and default is None:
         default = False
     envvars = (f"HELMFLOW_{env}", f"HELMFILE_{env}") if env else ()
-    return Flag(dest, names, kind, help, default, envvars)
+    return Flag(dest, names, kind, help, default, envvars, choices=choices)
 
 
 def tristate(dest: str, *names: str, help: str) -> Flag:
@@ -120,10 +150,14 @@ def add_command(
     """Register `handler` under `name`: it receives every flag and argument, and `name` as `command`, as one
     namespace and returns the exit code."""
 
+    unique = {flag.dest: flag for flag in flags}
+    limited = [one for one in unique.values() if one.choices]
+
     def command(**given: Any) -> int:
+        for one in limited:
+            one.check(given[one.dest])
         return handler(SimpleNamespace(**{"command": name, **given}))  # an argument of that name wins
 
-    unique = {flag.dest: flag for flag in flags}
     parameters = [argument.parameter() for argument in arguments]
     parameters.extend(item.parameter() for item in unique.values())
     parameters.sort(key=lambda parameter: parameter.default is not inspect.Parameter.empty)
@@ -136,8 +170,6 @@ def add_command(
 def seconds(text: str) -> int:
     """90, 90s, 5m, 1h30m as whole seconds. Raises ConfigError."""
     import re
-
-    from helmflow.core.errors import ConfigError
 
     if text.isdigit():
         return int(text)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def register(app: typer.Typer) -> None:
     """Add the commands to the app."""
     chosen = (*options.EVERYWHERE, *options.VALUES, *options.NEEDS, *options.CONCURRENCY)
-    form = flag("output", "-o", "--output", help="json for machines")
+    form = options.JSON
     unmasked = flag("show_secrets", "--show-secrets", kind=bool, help="Secret values in the journal too")
     skip_charts = flag("skip_charts", "--skip-charts", kind=bool, help="Accepted: listing needs no charts")
     keep = flag("keep_temp_dir", "--keep-temp-dir", kind=bool, help="Accepted: there is none")
@@ -75,7 +75,15 @@ def register(app: typer.Typer) -> None:
             *options.JOURNAL,
         ),
     )
-    add_command(app, "print-env", print_env, (*options.EVERYWHERE, form))
+    printed = flag(
+        "output",
+        "-o",
+        "--output",
+        default="yaml",
+        help="yaml (the default) or json",
+        choices=("yaml", "json"),
+    )
+    add_command(app, "print-env", print_env, (*options.EVERYWHERE, printed))
     add_command(
         app,
         "write-values",
@@ -92,12 +100,21 @@ def register(app: typer.Typer) -> None:
         graph,
         (
             *options.EVERYWHERE,
-            flag("format", "--format", default="tree", help="tree, dot, mermaid or svg"),
+            flag(
+                "format",
+                "--format",
+                default="tree",
+                help="tree, dot, mermaid or svg",
+                choices=("tree", "dot", "mermaid", "svg"),
+            ),
             flag("all_environments", "--all-environments", kind=bool, help="Every environment's releases"),
         ),
     )
     add_command(
-        app, "version", version, (flag("output", "-o", "--output", help="short for the number alone"),)
+        app,
+        "version",
+        version,
+        (flag("output", "-o", "--output", help="short for the number alone", choices=("short", "text")),),
     )
 
 
@@ -135,9 +152,7 @@ def print_env(given: SimpleNamespace) -> int:
     """Print the values of the environment."""
     from helmflow.flows import files
 
-    _write_values(
-        files.print_env(options.run_options(given), quiet_emit(given), output=given.output or "yaml")
-    )
+    _write_values(files.print_env(options.run_options(given), quiet_emit(given), output=given.output))
     return ExitCode.OK
 
 
@@ -258,12 +273,6 @@ def graph(given: SimpleNamespace) -> int:
         "mermaid": graph_view.mermaid,
         "svg": graph_view.svg,
     }
-    if given.format not in views:
-        raise ConfigError(
-            f"{given.format!r} is no form of a graph",
-            error_id="cli.bad-format",
-            hint="tree, dot, mermaid or svg",
-        )
     draw = flow.all_environments if given.all_environments else flow.graph
     nodes = [
         graph_view.Node(key=node.key, kind=node.kind, label=node.label, detail=node.detail, needs=node.needs)

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from helmflow.cli.exit_codes import ExitCode
-from helmflow.cli.flags import ALONE, ALSO_APART, Flag
+from helmflow.cli.flags import ALONE, ALSO_APART, Flag, UsageMistake
 from helmflow.cli.plain_values import leave_plain
-from helmflow.core.errors import ConfigError, HelmflowError, RunFailed
+from helmflow.core.errors import HelmflowError, RunFailed
 
 if TYPE_CHECKING:
     import typer
@@ -45,6 +45,11 @@ COMMANDS: Final[dict[str, str]] = {
     "release": "single_commands",
     "registry": "registry_commands",
     "version": "inspect_commands",
+}
+# The type checker's words for what people typed.
+_PLAINER: Final = {
+    "Input should be a valid integer, unable to parse string as an integer": "it takes a whole number",
+    "Input should be a valid number, unable to parse string as a number": "it takes a number",
 }
 GROUPS: Final = frozenset({"chart", "cluster", "cache", "explain", "release", "registry", "repo"})
 
@@ -180,6 +185,11 @@ def _usage(mistake: typer.TyperException) -> int:
         return ExitCode.USAGE
     path = context.command_path if context else "helmflow"
     hint = f"{path} --help lists what there is"
+    for theirs, ours in _PLAINER.items():
+        message = message.replace(theirs, ours)
+    if "No such option: --dry" in message:
+        message = message.partition(" (")[0]
+        hint = "`helmflow diff` shows what would change, `helmflow plan` everything that would be done"
     sys.stderr.write(error_view.render(UsageMistake(message, error_id="cli.usage", hint=hint)) + "\n")
     return ExitCode.USAGE
 
@@ -195,12 +205,6 @@ def _flags_with_values() -> frozenset[str]:
 
 def _command_of(words: Sequence[str]) -> str:
     return words[0] if words and not words[0].startswith("-") else ""
-
-
-class UsageMistake(ConfigError):
-    """A word on the command line that is no command, flag or value."""
-
-    exit_code = ExitCode.USAGE
 
 
 class _Terminated(BaseException):

@@ -65,9 +65,7 @@ def register(app: typer.Typer) -> None:
             ),
         ),
     )
-    add_command(
-        app, "runs", runs, (*options.EVERYWHERE, flag("output", "-o", "--output", help="json for machines"))
-    )
+    add_command(app, "runs", runs, (*options.EVERYWHERE, options.JSON))
     add_command(
         app,
         "rollback",

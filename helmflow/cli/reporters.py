@@ -306,7 +306,7 @@ def _main_reporter(given: SimpleNamespace) -> Reporter:
         from helmflow.ui.jsonl import JsonLines
 
         return JsonLines(sys.stdout)
-    quiet = given.quiet or given.log_level in ("warn", "error")
+    quiet = given.quiet or given.log_level not in ("", "debug", "info")
     verbose = given.debug or given.log_level == "debug"
     if sys.stderr.isatty() and not quiet and not verbose:
         from rich.console import Console

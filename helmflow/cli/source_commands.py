@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     import typer
 
 _CONFIG = flag("repository_config", "--repository-config", help="File of the repositories' names and URLs")
-_OUTPUT = flag("output", "-o", "--output", default="table", help="table, json or yaml")
+_OUTPUT = flag(
+    "output", "-o", "--output", default="table", help="table, json or yaml", choices=("table", "json", "yaml")
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -79,7 +81,9 @@ def register(app: typer.Typer) -> None:
         ),
     )
     chosen = (*options.EVERYWHERE, *options.CONCURRENCY)
-    json_too = flag("output", "-o", "--output", default="table", help="table or json")
+    json_too = flag(
+        "output", "-o", "--output", default="table", help="table or json", choices=("table", "json")
+    )
     add_command(
         app,
         "outdated",
@@ -356,10 +360,6 @@ def _print(
 
             print(yaml_dialect.dump(data), end="")  # noqa: T201
         return
-    if given.output != "table":
-        raise ConfigError(
-            f"{given.output!r} is no output format", error_id="cli.bad-format", hint="table, json or yaml"
-        )
     table = [heads, *(tuple(_cell(cell, width) for cell in row) for row in rows)]
     widths = [max(len(row[at]) for row in table) for at in range(len(heads))]
     for row in table:

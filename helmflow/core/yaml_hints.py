@@ -23,6 +23,7 @@ _CAUSES: Final = (
     ("block sequence entries are not allowed", "a list begins on the line below its key"),
     ("found unknown escape character", "in double quotes a backslash is written twice; single quotes take it as it is"),
     ("unknown anchor", "define it with &NAME before *NAME uses it; a text that begins with * needs quotes"),
+    ("UTF-8", "the text is in another encoding: save the file as UTF-8"),
     ("control characters are not allowed", "the text holds a character that YAML does not allow: is it a binary file?"),
 )  # fmt: skip
 _START: Final = "cannot start any token"
@@ -35,6 +36,10 @@ def place(error: YamlError, source: SourceText, line_offset: int = 0) -> Span:
         first = first.__context__
     line, column = (first.mark_line, first.mark_column) if first.mark_line else (error.line, 0)
     line += line_offset if line else 0
+    if not line and "UTF-8" in str(error):  # bytes that were no text are kept as lone surrogates
+        for number, each in enumerate(source.text.split("\n"), 1):
+            if (found := re.search("[\udc80-\udcff]", each)) is not None:
+                return Span(source, number, found.start() + 1, 1)
     text = source.line(line)
     if column and not text.strip():  # the end of the text: what is missing is missing there
         while line > 1 and not source.line(line).strip():

@@ -67,6 +67,21 @@ def release_plan(draft: Draft, redactor: Redactor) -> ReleasePlan:
     )
 
 
+def untyped(draft: Draft) -> Mistake | None:
+    """The first object that says not what it is: no server can take it, so nothing of its release is written."""
+    for target in draft.targets if draft.wanted else ():
+        said = {"apiVersion": target.ref.api_version, "kind": target.ref.kind}
+        missing = [key for key, value in said.items() if not value]
+        if missing:
+            where = target.source or "a manifest"
+            return Mistake(
+                f"{where} renders an object without {' and '.join(missing)}",
+                "chart.untyped-object",
+                hint="write apiVersion and kind; a text that is no object belongs into NOTES.txt or a _file",
+            )
+    return None
+
+
 def plan_of_tests(draft: Draft, wanted: TestOptions) -> ReleasePlan:
     """The plan that runs a release's stored test hooks. Raises `release.not-found` for one that is not installed."""
     newest = revisions.newest(draft.revisions)

@@ -26,6 +26,7 @@ from helmflow.state import model as state_model
 Json = Any
 FORMAT: Final = 1
 MARK: Final = "helmflow plan"
+_HINT: Final = "`helmflow plan --out FILE` writes one; without a file, apply makes its own plan"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,9 +104,11 @@ def read(path: Path, *, key: str = "") -> SavedPlan:
         payload = base64.b64decode(document["payload"])
         salt = base64.b64decode(document["salt"])
     except OSError as cause:
-        raise ConfigError(f"cannot read {path}: {cause.strerror}", error_id="plan.unreadable") from cause
+        raise ConfigError(
+            f"cannot read {path}: {cause.strerror}", error_id="plan.unreadable", hint=_HINT
+        ) from cause
     except (ValueError, KeyError, TypeError) as cause:
-        raise ConfigError(f"{path} is no helmflow plan", error_id="plan.unreadable") from cause
+        raise ConfigError(f"{path} is no helmflow plan", error_id="plan.unreadable", hint=_HINT) from cause
     if document.get("format") != FORMAT:
         raise ConfigError(
             f"{path} has plan format {document.get('format')}, this helmflow reads {FORMAT}",
@@ -121,7 +124,7 @@ def read(path: Path, *, key: str = "") -> SavedPlan:
     except (OSError, ValueError, KeyError, TypeError) as cause:
         raise ConfigError(f"{path} cannot be read: {cause}", error_id="plan.unreadable") from cause
     if not isinstance(saved, SavedPlan):
-        raise ConfigError(f"{path} is no helmflow plan", error_id="plan.unreadable")
+        raise ConfigError(f"{path} is no helmflow plan", error_id="plan.unreadable", hint=_HINT)
     return saved
 
 

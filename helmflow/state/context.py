@@ -128,7 +128,10 @@ def read_text(path: Path) -> str:
         # Editors on Windows begin files with a mark that is no part of the text.
         return path.read_bytes().removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
     except OSError as cause:
-        raise ConfigError(f"cannot read {path}: {cause.strerror}", error_id="file.unreadable") from cause
+        hint = "name a file in it" if isinstance(cause, IsADirectoryError) else ""
+        raise ConfigError(
+            f"cannot read {path}: {cause.strerror}", error_id="file.unreadable", hint=hint
+        ) from cause
 
 
 def located(error: HelmflowError, span: Span | None) -> HelmflowError:

@@ -339,7 +339,7 @@ class _Visitor:
         elif chosen and self.releases:
             hint = "`helmflow list` shows the releases and their labels"
         else:
-            hint = ""
+            hint = "" if self.releases else "the files name no release"
         return NoReleases(
             f"no releases found that matches specified selector({chosen}) and environment({name}), in any helmfile",
             error_id="state.no-releases",

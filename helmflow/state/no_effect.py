@@ -1,13 +1,15 @@
-"""Keys that change nothing in helmflow, each with its reason: a file that uses one is told so once."""
+"""What changes nothing in helmflow: keys, each with its reason, and hooks on unknown events. A file is told so once."""
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from helmflow.state.context import Context
 from helmflow.state.reading import span_of
 
+EVENTS: Final = ("prepare", "preapply", "presync", "preuninstall", "postuninstall", "postsync", "cleanup")
 _WAITING = "waiting always looks at every object of the release"
 _LOGS = "waiting shows the log lines of failing Pods by itself"
 _VALIDATION = "charts are rendered without asking the cluster to validate them"
@@ -65,11 +67,28 @@ def reasons(block: str) -> Mapping[str, str]:
 
 
 def warn(context: Context, spec: Mapping[str, Any]) -> None:
-    """Say which keys of a file have no effect, each once."""
+    """Say which keys of a file have no effect, each once, and which hooks never run."""
     _warn(context, "state file", [spec])
     _warn(context, "helmDefaults", [spec.get("helmDefaults") or {}])
     _warn(context, "releases", spec.get("releases") or ())
     _warn(context, "repositories", spec.get("repositories") or ())
+    _warn_of_events(context, spec)
+
+
+def _warn_of_events(context: Context, spec: Mapping[str, Any]) -> None:
+    """Hooks on events that never come."""
+    owners = (spec, *(spec.get("releases") or ()))
+    for hook in (hook for owner in owners for hook in (owner or {}).get("hooks") or ()):
+        for event in hook.get("events") or ():
+            if event in EVENTS:
+                continue
+            close = difflib.get_close_matches(event, EVENTS, 1)
+            context.warn(
+                f"hook event {event!r} never comes: the hook does not run",
+                "state.unknown-event",
+                span_of(hook, "events"),
+                f"did you mean {close[0]!r}?" if close else f"events are {', '.join(EVENTS)}",
+            )
 
 
 def _warn(context: Context, block: str, specs: Iterable[Mapping[str, Any]]) -> None:

@@ -157,6 +157,18 @@ def _part_text(
     return Text(SourceText(f"{source.name} ({which})", rendered), rendered)
 
 
+def _what_it_is_instead(text: str) -> str:
+    """What a file without keys probably is."""
+    if "\0" in text:
+        return "the file is not UTF-8 (UTF-16, as some editors save it?): save it as UTF-8"
+    lines = [line for line in text.split("\n") if line.strip() and not line.lstrip().startswith("#")]
+    if not lines:
+        return "the file is empty; `helmflow create` writes an example"
+    if lines[0].startswith("- "):
+        return "a list of releases stands below a line `releases:`"
+    return "write keys such as releases: or repositories: at the beginning of a line"
+
+
 def check_order(source: SourceText) -> None:
     """Helmfile's policy on the text before anything is rendered.
 
@@ -174,6 +186,7 @@ def check_order(source: SourceText) -> None:
             f"no top-level config keys are found in {source.name}",
             error_id="state.empty",
             span=Span(source, 0),
+            hint=_what_it_is_instead(source.text),
         )
     ordered = [(key, number) for key, number in keys if key in _ORDER]
     for (before, _), (after, number) in itertools.pairwise(ordered):

@@ -65,7 +65,7 @@ class Forbidding(http.server.BaseHTTPRequestHandler):
 class Mistake:
     """Files, a command line, and the exit code it must have."""
 
-    files: dict[str, str]
+    files: dict[str, str | bytes]
     argv: tuple[str, ...]
     code: int = 1
     environ: dict[str, str] = field(default_factory=dict)
@@ -228,6 +228,25 @@ MISTAKES: dict[str, Mistake] = {
         "releases:\n  - name: {{ .Values.name }}\n    chart: ./web\n", "list"
     ),
     "helmfiles-cycle": with_chart("helmfiles: [b.yaml]\n", "list", b_dot_yaml="helmfiles: [helmflow.yaml]\n"),
+    "empty-file": Mistake({"helmflow.yaml": ""}, ("list",)),
+    "list-of-releases": Mistake({"helmflow.yaml": "- name: a\n  chart: ./web\n"}, ("list",)),
+    "utf-16": Mistake({"helmflow.yaml": release().encode("utf-16")}, ("list",)),
+    "latin-1": Mistake(
+        {"helmflow.yaml": 'releases:\n- {name: a, chart: "\xe9"}\n'.encode("latin-1")}, ("list",)
+    ),
+    "no-release-at-all": Mistake({"helmflow.yaml": "releases:\n"}, ("template",), code=3),
+    "unnamed-release": with_chart("releases:\n- chart: ./web\n"),
+    "values-folder": with_chart(release("    values: [web]\n")),
+    "chart-that-is-a-file": Mistake({"helmflow.yaml": release(), "web": "text\n"}, ("template",)),
+    "hook-event": with_chart(release("    hooks: [{events: [pre-sync], command: echo}]\n"), "list", code=0),
+    "object-without-kind": with_chart(release(), "sync", *EMBEDDED, web__templates__b_dot_yaml="port: 80\n"),
+    "no-plan": with_chart(release(), "apply", "plan.json", *EMBEDDED),
+    "not-a-plan": with_chart(release(), "apply", "plan.json", *EMBEDDED, plan_dot_json="{}"),
+    "bad-output": with_chart(release(), "list", "-o", "jsno", code=3),
+    "bad-log-level": with_chart(release(), "list", "--log-level", "loud", code=3),
+    "bad-against": with_chart(release(), "diff", "--against", "relase", code=3),
+    "dry-run": with_chart(release(), "sync", "--dry-run", code=3),
+    "timeout-in-words": with_chart(release(), "sync", "--timeout", "5m", code=3),
     "bad-concurrency": with_chart(release(), "sync", "--concurrency", "many", code=3),
 }
 assert len(MISTAKES) >= 25
@@ -236,7 +255,7 @@ assert len(MISTAKES) >= 25
 @contextlib.contextmanager
 def forbidding(mistake: Mistake) -> Iterator[str]:
     """The port of a server that forbids everything, where a file names $PORT."""
-    if not any("$PORT" in text for text in mistake.files.values()):
+    if not any("$PORT" in str(text) for text in mistake.files.values()):
         yield ""
         return
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Forbidding) as server:
@@ -257,7 +276,7 @@ def run_with(mistake: Mistake, folder: Path, port: str) -> tuple[int, str]:
     for name, text in mistake.files.items():
         path = folder / "work" / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text.replace("$PORT", port), encoding="utf-8")
+        path.write_bytes(text if isinstance(text, bytes) else text.replace("$PORT", port).encode())
     work = folder / "work"
     work.mkdir(exist_ok=True)
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("HELM", "KUBE", "XDG"))}

@@ -55,9 +55,8 @@ def _run(folder: Path) -> subprocess.CompletedProcess[str]:
 
 def test_a_misspelt_strictness_is_refused(tmp_path: Path) -> None:
     (tmp_path / "helmflow.yaml").write_text("releases: []\n")
-    commands = {1: ["template"], 3: ["chart", "template", "a", "."]}
-    for code, words in commands.items():
+    for words in (["template"], ["chart", "template", "a", "."]):
         command = [sys.executable, "-m", "helmflow", *words, "--strict-values", "eror"]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-        assert done.returncode == code, done
+        assert done.returncode == 3, done
         assert "--strict-values does not take 'eror'" in done.stderr

@@ -151,7 +151,7 @@ def test_what_is_shown_can_be_chosen(project: Shop) -> None:
         '-   color: "red"',
         '+   color: "blue"',
     ]
-    assert "cli.bad-against" in project.run("diff", "--against", "nothing").err
+    assert "cli.bad-choice" in project.run("diff", "--against", "nothing").err
     ignored = printed(project, "diff", "--ignore", "kind=ConfigMap,path=data", "--suppress-secrets")
     assert changed(ignored) == []
     assert "ConfigMap (v1) has changed: (only in fields that rules leave out)" in ignored

@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from helmflow.core import yaml_dialect, yaml_hints
 from helmflow.core.errors import ChartError
@@ -17,6 +17,10 @@ from helmflow.core.limits import MAX_CHART_BYTES, MAX_CHART_FILE_BYTES, MAX_CHAR
 from helmflow.core.source import SourceText, Span
 from helmflow.helm.chart import archive, ignore, metadata
 from helmflow.helm.chart.model import Chart, ChartFile, Lock, Metadata
+
+_NO_CHART: Final = (
+    "a chart is a folder with a Chart.yaml, or the .tgz that `helmflow chart package` makes of it"
+)
 
 
 def load(path: str | Path) -> Chart:
@@ -39,7 +43,9 @@ def _load(name: str) -> Chart:
             _locate(error, name)
             raise
     if not stat.S_ISREG(mode):
-        raise ChartError(f"{name} is neither a directory nor a file", error_id="chart.not-archive")
+        raise ChartError(
+            f"{name} is neither a directory nor a file", error_id="chart.not-archive", hint=_NO_CHART
+        )
     if os.path.getsize(name) > MAX_CHART_BYTES:
         raise ChartError(
             f"chart archive {name} is larger than {MAX_CHART_BYTES} bytes", error_id="chart.too-big"
@@ -51,7 +57,7 @@ def _load(name: str) -> Chart:
         else:
             kind = archive.content_type(data)
             message = f"file '{name}' does not appear to be a gzipped archive; got '{kind}'"
-        raise ChartError(message, error_id="chart.not-archive")
+        raise ChartError(message, error_id="chart.not-archive", hint=_NO_CHART)
     try:
         return replace(load_archive(data), path=name)
     except ChartError as error:
