@@ -107,6 +107,7 @@ def apiserver() -> None:
     environment("dev")
     run(BIN / "python", "-m", "tests.apiserver", "setup")
     run(BIN / "python", "-m", "tests.helm_programs")
+    run(BIN / "python", "-m", "tests.postgres")
     pytest(
         "-q", "-m", "apiserver and not nightly", "--durations", "10", env={"HELMFLOW_APISERVER": "required"}
     )

@@ -268,14 +268,14 @@ def _close(line: socket.socket) -> None:
 
 
 def main() -> int:
-    """Install the distribution's server where root can with apt."""
+    """Install the distribution's server where root can with apt; without one the tests that need it skip and say so."""
     if binaries() is None and shutil.which("apt-get") and os.geteuid() == 0:
         env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         for words in (["update"], ["install", "-y", "--no-install-recommends", "postgresql"]):
             subprocess.call(["apt-get", "-qq", *words], env=env)
     found = binaries()
     print(f"ready: {found}" if found else NEEDED)
-    return 0 if found else 1
+    return 0
 
 
 if __name__ == "__main__":
