@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from helmflow.state.values import CommandValues, ResolvedValues
 
 MAX_WORKERS = 16
+MAX_NAME: Final = 53  # Helm's bound: 63 for a label, less what charts append
+_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 # What satisfies a need where nothing is deleted: a need on `installed: false` is refused there, as in Helmfile.
 RENDERED: Final = (Presence.PRESENT,)
 
@@ -212,6 +215,20 @@ def prepare(session: Session, chosen: Chosen, command: str) -> Preparation:
     )
 
 
+def _check_name(release: Release) -> None:
+    """Helm's rule: a DNS name of at most 53 characters, so that charts can append to it."""
+    name = release.id.name
+    if len(name) <= MAX_NAME and _NAME.fullmatch(name):
+        return
+    wrong = f"has {len(name)} characters" if len(name) > MAX_NAME else "is no DNS name"
+    raise ConfigError(
+        f"the release name {name!r} {wrong}",
+        error_id="release.bad-name",
+        span=release.span,
+        hint=f"at most {MAX_NAME} of a-z, 0-9, - and dots, with a letter or digit at both ends",
+    )
+
+
 class _Worker:
     """What the pool runs: charts are fetched and loaded, then the releases that use them get their values."""
 
@@ -231,6 +248,7 @@ class _Worker:
                 self.charts[node] = self._load(node, emit)
             else:
                 assert isinstance(node, ReleaseId)
+                _check_name(self.releases[node])
                 self.prepared[node] = self._prepare(self.releases[node])
         except HelmflowError as failure:
             # What is wrong with a chart was asked for somewhere: that place is where people look first.

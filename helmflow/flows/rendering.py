@@ -20,11 +20,9 @@ if TYPE_CHECKING:
     from helmflow.helm.render.postrender import PostRenderer
     from helmflow.kube.client import KubeClient
     from helmflow.plan.patches import Patching
-    from helmflow.state.model import Release, ReleaseOptions
+    from helmflow.state.model import ReleaseOptions
 
 _AT: Final = re.compile(r"at '(/[^']*)'")
-MAX_NAME: Final = 53  # Helm's bound: 63 for a label, less what charts append
-_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 
 
 class ClusterLookup:
@@ -81,7 +79,6 @@ def render(
     """The release's chart rendered as revision `number`; emits ReleaseRendered."""
     from helmflow.helm.render import engine
 
-    _check_name(prepared.release)
     given, own = session.options.render, prepared.release.options
     started = session.clock.monotonic()
     try:
@@ -146,27 +143,6 @@ def _written_at(prepared: Prepared, error: HelmflowError) -> Span | None:
             if span is not None:
                 return span
     return None
-
-
-def _check_name(release: Release) -> None:
-    """Helm's rule: a DNS name of at most 53 characters, so that charts can append to it."""
-    name = release.id.name
-    if len(name) <= MAX_NAME and _NAME.fullmatch(name):
-        return
-    if not name:
-        raise ConfigError(
-            f"a release of chart {release.chart!r} has no name",
-            error_id="release.bad-name",
-            span=release.span,
-            hint="set `name`",
-        )
-    wrong = f"has {len(name)} characters" if len(name) > MAX_NAME else "is no DNS name"
-    raise ConfigError(
-        f"the release name {name!r} {wrong}",
-        error_id="release.bad-name",
-        span=release.span,
-        hint=f"at most {MAX_NAME} of a-z, 0-9, - and dots, with a letter or digit at both ends",
-    )
 
 
 class CommandPostRenderer:

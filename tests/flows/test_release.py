@@ -45,6 +45,17 @@ def test_the_life_of_a_release(town: Town) -> None:
     assert missing.value.error_id == "release.not-found"
 
 
+@pytest.mark.parametrize("name", ["Web", "a_b", "a" * 54, "a" * 70])
+def test_a_name_that_helm_refuses_asks_the_cluster_nothing(town: Town, name: str) -> None:
+    town.chart("web", config=charts.CONFIG)
+    town.file("helmflow.yaml", f"releases: [{{name: {name}, namespace: NS(apps), chart: ./charts/web}}]\n")
+    with pytest.raises(ConfigError) as refused:
+        town.diff()
+    assert refused.value.error_id == "release.bad-name"
+    assert town.wire is not None
+    assert town.wire.requests == []
+
+
 def test_upgrade_wants_a_release_unless_it_may_install(town: Town) -> None:
     town.chart("web", config=charts.CONFIG)
     named = Named(name="web", namespace=town.ns("apps"), chart="./charts/web")
