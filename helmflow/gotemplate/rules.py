@@ -71,6 +71,7 @@ _INTEGERS: Final[dict[str, Callable[[int], int]]] = {
     "int16": Int16,
     "int32": Int32,
     "int64": Int64,
+    "time.Duration": int,
 }
 _UNSIGNED: Final[dict[str, Callable[[int], int]]] = {
     "uint": Uint,

@@ -10,11 +10,10 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final
 
 from helmflow.core.clock import template_nanos
-from helmflow.core.go_json import go_quote
 from helmflow.core.lazy import pattern
 from helmflow.gotemplate.functions import Function, FunctionError, table
 from helmflow.gotemplate.gotypes import GoObject, Int64
-from helmflow.sprig.time_layouts import MONTHS, WEEKDAYS, Civil, TimeError, format_time
+from helmflow.sprig.time_layouts import MONTHS, WEEKDAYS, Civil, TimeError, format_time, quoted
 
 SECOND: Final = 1_000_000_000
 MINUTE: Final = 60 * SECOND
@@ -332,27 +331,27 @@ def parse_duration(text: str) -> int:
     if rest == "0":
         return 0
     if not rest:
-        raise TimeError(f"time: invalid duration {go_quote(text)}")
+        raise TimeError(f"time: invalid duration {quoted(text)}")
     total = 0
     while rest:
         found = _TERM.match(rest)
         assert found is not None
         if not found[1] and not found[2]:
-            raise TimeError(f"time: invalid duration {go_quote(text)}")
+            raise TimeError(f"time: invalid duration {quoted(text)}")
         rest = rest[found.end() :]
         unit = _UNIT.match(rest)
         if unit is None:
-            raise TimeError(f"time: missing unit in duration {go_quote(text)}")
+            raise TimeError(f"time: missing unit in duration {quoted(text)}")
         scale = _UNITS.get(unit[0])
         if scale is None:
-            raise TimeError(f"time: unknown unit {go_quote(unit[0])} in duration {go_quote(text)}")
+            raise TimeError(f"time: unknown unit {quoted(unit[0])} in duration {quoted(text)}")
         rest = rest[unit.end() :]
         fraction = found[2] or ""
         total += int(found[1] or 0) * scale + (
             int(fraction) * scale // 10 ** len(fraction) if fraction else 0
         )
         if total > _INT64_MAX + (1 if negative else 0):
-            raise TimeError(f"time: invalid duration {go_quote(text)}")
+            raise TimeError(f"time: invalid duration {quoted(text)}")
     return -total if negative else total
 
 
@@ -399,6 +398,14 @@ def _add_date(t: Time, years: int, months: int, days: int) -> Time:
 
 def _sub(t: Time, other: Time) -> Duration:
     return Duration(max(-_INT64_MAX - 1, min(_INT64_MAX, t.total() - other.total())))
+
+
+def _go_syntax(t: Time) -> str:
+    parts = t.civil()
+    numbers = (parts.day, parts.hour, parts.minute, parts.second, parts.nanosecond)
+    name = str(t.location)
+    zone = f"time.{name}" if name in ("UTC", "Local") else f"time.Location({quoted(name)})"
+    return f"time.Date({parts.year}, time.{Month(parts.month)}, {', '.join(map(str, numbers))}, {zone})"
 
 
 def _truncate(t: Time, unit: int) -> Time:
@@ -460,11 +467,12 @@ Time.go_methods = table(
     _method("Unix", lambda t: Int64(t.seconds), returns="int64"),
     _method("UnixMilli", lambda t: Int64(t.total() // 1_000_000), returns="int64"),
     _method("UnixMicro", lambda t: Int64(t.total() // 1000), returns="int64"),
-    _method("UnixNano", lambda t: Int64(t.total()), returns="int64"),
+    _method("UnixNano", lambda t: Int64((t.total() + 2**63) % 2**64 - 2**63), returns="int64"),
     _method("UTC", lambda t: t.within(UTC), returns=_TIME),
     _method("Local", lambda t: t.within(LOCAL), returns=_TIME),
     _method("In", Time.within, "*time.Location", returns=_TIME),
     _method("Location", lambda t: t.location, returns="*time.Location"),
+    _method("GoString", lambda t: _go_syntax(t), returns="string"),
     _method("IsZero", lambda t: t.seconds == ZERO_SECONDS and not t.nanosecond, returns="bool"),
     _method("Before", lambda t, other: t.total() < other.total(), _TIME, returns="bool"),
     _method("After", lambda t, other: t.total() > other.total(), _TIME, returns="bool"),

@@ -81,7 +81,7 @@ def _format(element: str, t: Civil) -> str:
         return simple(t)
     if element[0] in "-Z":
         return _format_offset(element, t.offset)
-    digits = f"{t.nanosecond:09d}"[: len(element) - 1].ljust(len(element) - 1, "0")
+    digits = f"{t.nanosecond:09d}"[: len(element) - 1]
     if element[1] == "9":
         digits = digits.rstrip("0")
     return element[0] + digits if digits else ""
@@ -229,7 +229,7 @@ def parse_time(layout: str, value: str, location: Location) -> Time:
             raise _mismatch(layout, value, reading.value, literal)
         if not element:
             if reading.value:
-                raise TimeError(f"parsing time {_quote(value)}: extra text: {_quote(reading.value)}")
+                raise TimeError(f"parsing time {quoted(value)}: extra text: {quoted(reading.value)}")
             break
         hold = reading.value
         following = parts[index + 1]
@@ -238,16 +238,16 @@ def parse_time(layout: str, value: str, location: Location) -> Time:
         except _Bad:
             raise _mismatch(layout, value, hold, element) from None
         except _OutOfRange as error:
-            raise TimeError(f"parsing time {_quote(value)}: {error} out of range") from None
+            raise TimeError(f"parsing time {quoted(value)}: {error} out of range") from None
     return _finish(reading, value, location)
 
 
 def _mismatch(layout: str, value: str, rest: str, element: str) -> TimeError:
-    shown = " ".join(("parsing time", _quote(value), "as", _quote(layout)))
-    return TimeError(f"{shown}: cannot parse {_quote(rest)} as {_quote(element)}")
+    shown = " ".join(("parsing time", quoted(value), "as", quoted(layout)))
+    return TimeError(f"{shown}: cannot parse {quoted(rest)} as {quoted(element)}")
 
 
-def _quote(text: str) -> str:
+def quoted(text: str) -> str:
     """Package time's own quoting: bytes beyond ASCII and controls as hex."""
     out = ['"']
     for char in text:
@@ -283,7 +283,8 @@ def _read(reading: _Reading, element: str, *, next_is_fraction: bool) -> None:
     match element:
         case "06":
             two = reading.take(2)
-            if not (two.isascii() and two.isdigit()):
+            signed = two[0] in "+-" and two[1] in _DIGITS
+            if not (signed or (two.isascii() and two.isdigit())):
                 raise _Bad
             reading.year = int(two) + (1900 if int(two) >= 69 else 2000)
         case "2006":
@@ -368,13 +369,18 @@ def _read_offset(reading: _Reading, element: str) -> None:
         if char == ":" and text[index] != ":":
             raise _Bad
     digits = text[1:].replace(":", "") if ":" in element else text[1:]
-    if not (digits.isascii() and digits.isdigit() and len(digits) == len(element.replace(":", "")) - 1):
-        raise _Bad
-    hours, minutes, seconds = int(digits[:2]), int(digits[2:4] or 0), int(digits[4:6] or 0)
-    _check(hours <= 24, "time zone offset hour")
+    good = digits.isascii() and digits.isdigit() and len(digits) == len(element.replace(":", "")) - 1
+    parts = [0, 0, 0]
+    for index in range(len(digits) // 2):  # up to the first that is no number
+        part = digits[2 * index : 2 * index + 2]
+        if not (part.isascii() and part.isdigit()):
+            break
+        parts[index] = int(part)
+    hours, minutes, seconds = parts
+    _check(seconds <= 60, "time zone offset second")  # what Go finds last it says
     _check(minutes <= 60, "time zone offset minute")
-    _check(seconds <= 60, "time zone offset second")
-    if text[0] not in "+-":
+    _check(hours <= 24, "time zone offset hour")
+    if not good or text[0] not in "+-":
         raise _Bad
     offset = (hours * 60 + minutes) * 60 + seconds
     reading.offset = -offset if text[0] == "-" else offset
@@ -434,7 +440,7 @@ def _finish(reading: _Reading, value: str, location: Location) -> Time:
         _apply_yearday(r, value)
     month, day = max(r.month, 1) if r.month >= 0 else 1, r.day if r.day >= 0 else 1
     if not 1 <= day <= days_in(r.year, month):
-        raise TimeError(f"parsing time {_quote(value)}: day out of range")
+        raise TimeError(f"parsing time {quoted(value)}: day out of range")
     seconds = unix_seconds(r.year, month, day, r.hour, r.minute, r.second)
     if r.utc:
         return Time(seconds, r.nanosecond, UTC)
@@ -458,13 +464,13 @@ def _apply_yearday(r: _Reading, value: str) -> None:
     from helmflow.sprig.gotime import days_in, is_leap
 
     if not 1 <= r.yearday <= (366 if is_leap(r.year) else 365):
-        raise TimeError(f"parsing time {_quote(value)}: day-of-year out of range")
+        raise TimeError(f"parsing time {quoted(value)}: day-of-year out of range")
     month, day = 1, r.yearday
     while day > days_in(r.year, month):
         day -= days_in(r.year, month)
         month += 1
     if r.month >= 0 and r.month != month:
-        raise TimeError(f"parsing time {_quote(value)}: day-of-year does not match month")
+        raise TimeError(f"parsing time {quoted(value)}: day-of-year does not match month")
     if r.day >= 0 and r.day != day:
-        raise TimeError(f"parsing time {_quote(value)}: day-of-year does not match day")
+        raise TimeError(f"parsing time {quoted(value)}: day-of-year does not match day")
     r.month, r.day = month, day

@@ -68,6 +68,16 @@ DATA |= {
         "f": "{a: !!str, b: 1}", "g": "[!!str, a]", "h": "[!foo,a]", "i": '["\\\\/"]',
     },
 }  # fmt: skip
+# Times.
+TIMES = (
+    '{{ date ".00000000000 .99" (int64 5) }}{{ mustToDate "06" "+1" }}{{ mustToDate "06" "-1" }}',
+    '{{ mustToDate "06" "+0200" }}',
+    '{{ mustToDate "-0700" "+9999" }}',
+    '{{ mustToDate "Z070000" "060:202" }}',
+    '{{ mustDateModify "µx" (toDate "2006" "2020") }}',
+    '{{ ((toDate "2006" "2020").Add 90000000000).Truncate 60000000000 }}{{ (toDate "2006" "9999").UnixNano }}',
+    '{{ (toDate "2006-01-02T15:04:05Z07:00" "2020-02-29T23:59:59.5+01:00").GoString }}',
+)
 # What only looks like a template.
 MISTAKES = (
     *(
@@ -88,6 +98,6 @@ SAME = (
 )
 
 
-@pytest.mark.parametrize("template", [*OBJECTS, *BROKEN, *TEXTS, *MISTAKES, *SAME])
+@pytest.mark.parametrize("template", [*OBJECTS, *BROKEN, *TEXTS, *TIMES, *MISTAKES, *SAME])
 def test_template(template: str) -> None:
     assert run(template, DATA) == sdk.render(template, DATA, whole=True)
