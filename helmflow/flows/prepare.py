@@ -220,6 +220,13 @@ def _check_name(release: Release) -> None:
     name = release.id.name
     if len(name) <= MAX_NAME and _NAME.fullmatch(name):
         return
+    if not name:
+        raise ConfigError(
+            f"a release of chart {release.chart!r} has no name",
+            error_id="release.bad-name",
+            span=release.span,
+            hint="set `name`",
+        )
     wrong = f"has {len(name)} characters" if len(name) > MAX_NAME else "is no DNS name"
     raise ConfigError(
         f"the release name {name!r} {wrong}",
