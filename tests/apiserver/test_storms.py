@@ -23,7 +23,7 @@ from helmflow.kube.client import KubeClient
 from helmflow.kube.http import HttpTransport
 from helmflow.kube.transport import Request, Response, Transport
 from tests.flows import charts
-from tests.flows.test_crash import _converges, _crash_at
+from tests.flows.test_crash import EVERY, _converges, _crash_at
 from tests.flows.town import WRITES, Killed, Town
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
@@ -147,7 +147,7 @@ def test_a_cluster_that_goes_away_fails_the_run_and_the_next_one_converges(town:
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("number", range(1, 60))
+@pytest.mark.parametrize("number", EVERY)
 def test_an_upgrade_that_died_anywhere_is_finished(town: Town, number: int) -> None:
     charts.five(town)
     assert town.sync().ok
@@ -158,7 +158,7 @@ def test_an_upgrade_that_died_anywhere_is_finished(town: Town, number: int) -> N
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("number", range(1, 60))
+@pytest.mark.parametrize("number", EVERY)
 def test_a_destroy_that_died_anywhere_is_finished(town: Town, number: int) -> None:
     charts.five(town)
     assert town.sync().ok

@@ -12,7 +12,7 @@ from tests.flows.town import Killed, Town
 # Threads in the background die with the process that these tests only pretend to kill.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 
-EVERY = list(range(1, 60))
+EVERY = list(range(1, 90))  # beyond the last write of a run, with some for renewed leases
 SAMPLED = [1, 2, 4, 7, 11, 16, 22, 29, 37, 46]
 
 
@@ -58,6 +58,18 @@ def test_an_install_that_died_anywhere_is_finished(town: Town, number: int) -> N
     if not _crash_at(town, number):
         pytest.skip(f"this run has fewer than {number} writes")
     _converges(town)
+
+
+@pytest.mark.nightly
+def test_no_run_has_more_writes_than_are_tried(town: Town) -> None:
+    charts.five(town)
+    writes = []
+    for run in (town.sync, town.sync, town.destroy):
+        assert run().ok
+        assert town.wire is not None
+        writes.append(len(town.wire.writes))
+        town.file("values.yaml", "color: green\nextra: true\n")
+    assert 40 < max(writes) < EVERY[-1], writes
 
 
 @pytest.mark.parametrize("number", [4, 16])
