@@ -21,14 +21,20 @@ pytestmark = pytest.mark.apiserver
 GENERATIONS = pytest.mark.parametrize("generation", [3, 4])
 
 
-def run(shared: Shared, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+def run(shared: Shared, command: Sequence[str], **environ: str) -> subprocess.CompletedProcess[str]:
     """A program in a home of its own, in the town's folder."""
     home = str(shared.town.folder / "home")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("HELM", "KUBE", "XDG"))}
     return subprocess.run(
         command,
         cwd=shared.town.folder,
-        env={**kept, "HOME": home, "KUBECONFIG": str(shared.kubeconfig), "HELMFLOW_CACHE_HOME": f"{home}/c"},
+        env={
+            **kept,
+            "HOME": home,
+            "KUBECONFIG": str(shared.kubeconfig),
+            "HELMFLOW_CACHE_HOME": f"{home}/c",
+            **environ,
+        },
         capture_output=True,
         text=True,
         timeout=120,
@@ -36,9 +42,10 @@ def run(shared: Shared, command: Sequence[str]) -> subprocess.CompletedProcess[s
     )
 
 
-def helm(shared: Shared, generation: int, *words: str) -> str:
+def helm(shared: Shared, generation: int, *words: str, **environ: str) -> str:
     """What helm prints."""
-    done = run(shared, [helm_programs.binary(generation), *words, "-n", shared.town.ns("apps")])
+    command = [helm_programs.binary(generation), *words, "-n", shared.town.ns("apps")]
+    done = run(shared, command, **environ)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -192,6 +199,38 @@ def test_what_is_uninstalled_keeps_the_same_history(shared: Shared, generation: 
 
 
 HELMFLOW = (sys.executable, "-m", "helmflow")
+
+
+@GENERATIONS
+def test_records_in_config_maps_are_shared_too(shared: Shared, generation: int) -> None:
+    """HELM_DRIVER=configmap on both sides."""
+    driver = {"HELM_DRIVER": "configmap"}
+
+    def helmflow(*words: str) -> str:
+        done = run(shared, [*HELMFLOW, *words], **driver)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    created = ["install", "web", shared.chart, "--set", "color=red", "--create-namespace"]
+    helm(shared, generation, *created, **driver)
+    shared.town.file("values.yaml", "color: green\n")
+    helmflow("sync")
+    assert color(shared) == "green"
+    rows = json.loads(helm(shared, generation, "history", "web", "-o", "json", **driver))
+    assert [(row["revision"], row["status"]) for row in rows] == [(1, "superseded"), (2, "deployed")]
+    helm(shared, generation, "rollback", "web", "1", **driver)
+    assert color(shared) == "red"
+    namespace = ("-n", shared.town.ns("apps"))
+    rows = json.loads(helmflow("release", "history", "web", *namespace, "-o", "json"))
+    assert [(row["revision"], row["status"]) for row in rows][-1] == (3, "deployed")
+    assert helmflow("release", "get", "values", "web", *namespace) == helm(
+        shared, generation, "get", "values", "web", **driver
+    ).replace("USER-SUPPLIED VALUES:\n", "")
+    assert [name for name in shared.town.names("Secret") if name.startswith("sh.helm")] == []
+    helm(shared, generation, "uninstall", "web", **driver)
+    nothing_is_left(shared)
+
+
 TESTS = """\
 apiVersion: v1
 kind: Pod

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -18,17 +19,26 @@ from helmflow.embedded.transport import InProcessTransport
 from helmflow.execute import lease
 from helmflow.execute.cancel import Cancelled, CancelToken
 from helmflow.execute.lease import Holder, LeaseKeeper
+from helmflow.kube import errors
 from helmflow.kube.client import KubeClient
 
 WEB = ReleaseId("", "default", "web")
 DEAD = Holder(socket.gethostname(), 2**22 + 1, "abc")  # beyond the largest process id
 
 
-@pytest.fixture
-def client() -> Iterator[KubeClient]:
-    server = ApiServer()
-    yield KubeClient(InProcessTransport(server))
-    server.close()
+@pytest.fixture(params=["embedded", pytest.param("real", marks=pytest.mark.apiserver)])
+def client(request: pytest.FixtureRequest) -> Iterator[KubeClient]:
+    if request.param == "embedded":
+        server = ApiServer()
+        yield KubeClient(InProcessTransport(server))
+        server.close()
+        return
+    from tests.apiserver import fixture
+
+    real = fixture.cluster().client()
+    yield real
+    with suppress(errors.NotFound):
+        real.delete(lease.lease_ref("default", "web"))
 
 
 def keeper(duration_s: float = 30.0, holder: Holder | None = None) -> LeaseKeeper:
