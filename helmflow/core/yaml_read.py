@@ -22,6 +22,7 @@ _MANY_COPIES: Final = 10_000  # nodes that aliases repeat; beyond that Go's own 
 _PREFIX: Final = "error converting YAML to JSON: "
 
 _values: dict[str, Any] = {}  # plain scalar -> value, for scalars whose first character is hinted
+_integers: dict[str, Any] = {}  # the same for `load_integers`
 _keys: dict[str, str] = {}  # plain key -> its text in JSON
 
 
@@ -41,7 +42,7 @@ def load(text: str | bytes, *, name: str = "", into: str = "any") -> Any:
 def _document(data: bytes) -> Any:
     """The first document, the fast way where it is a usual one."""
     try:
-        return _fast_document(as_go_scans(data))
+        return _fast_document(as_go_scans(data), _values, _remember)
     except _Unusual:
         return _careful_document(data)
 
@@ -74,12 +75,11 @@ def load_all(text: str | bytes) -> Iterator[Any]:
 
 def load_integers(text: str | bytes) -> Any:
     """The first document as `load` reads it, but ints stay int: what Go makes text of in a string field."""
+    data = encoded(text)
     try:
-        for root in documents(text):
-            return _through_json(_Decoder().decode(root), scalar=_unchanged)
-    except YamlError as error:
-        raise YamlError(_PREFIX + str(error), line=error.line) from None
-    return None
+        return _fast_document(as_go_scans(data), _integers, _remember_integer)
+    except _Unusual:
+        return _careful_document(data, scalar=_unchanged)
 
 
 def load_native(text: str | bytes) -> Any:
@@ -99,25 +99,30 @@ class _Unusual(Exception):
     """The document has tags, odd merges or keys, many aliases or mistakes: the careful way reads it."""
 
 
-def _fast_document(data: bytes) -> Any:
-    """Events straight into values; anything unusual is left to the careful way."""
+def _fast_document(data: bytes, values: dict[str, Any], remember: Callable[[str], Any]) -> Any:
+    """Events straight into values; anything unusual is left to the careful way.
+
+    `values` are those of plain scalars, and `remember` adds one.
+    """
     from yaml import _yaml, events
     from yaml.error import YAMLError
 
     parser = _yaml.CParser(data)
     try:
-        return _build(parser.get_event, events)
+        return _build(parser.get_event, events, values, remember)
     except YAMLError:
         raise _Unusual from None
     finally:
         parser.dispose()
 
 
-def _build(next_event: Callable[[], Any], events: Any) -> Any:
+def _build(
+    next_event: Callable[[], Any], events: Any, values: dict[str, Any], remember: Callable[[str], Any]
+) -> Any:
     """One loop over the events: the hottest one of reading values, hence in one piece."""
     scalar, mapping, sequence = events.ScalarEvent, events.MappingStartEvent, events.SequenceStartEvent
     mapping_end, sequence_end = events.MappingEndEvent, events.SequenceEndEvent
-    values, keys, hinted, missing, no_key, merge = _values, _keys, HINTED, _MISSING, _NO_KEY, _MERGE
+    keys, hinted, missing, no_key, merge = _keys, HINTED, _MISSING, _NO_KEY, _MERGE
     stack: list[Any] = []
     push, pop = stack.append, stack.pop
     current: Any = None
@@ -143,7 +148,7 @@ def _build(next_event: Callable[[], Any], events: Any) -> Any:
                         value = None
                     elif value[0] in hinted:
                         found = values.get(value, missing)
-                        value = _remember(value) if found is missing else found
+                        value = remember(value) if found is missing else found
                 if event.anchor is not None:
                     anchors[event.anchor] = value
                 if listing:
@@ -226,12 +231,20 @@ def _copied(value: Any) -> tuple[Any, int]:
 
 def _remember(text: str) -> Any:
     """The JSON value of a plain scalar, memoised."""
-    value = _as_json(resolve_v2(text))
+    return _memoised(text, _as_json(resolve_v2(text)), _values)
+
+
+def _remember_integer(text: str) -> Any:
+    """The same, but ints stay int."""
+    return _memoised(text, resolve_v2(text), _integers)
+
+
+def _memoised(text: str, value: Any, known: dict[str, Any]) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         raise _Unusual
-    if len(_values) > _MEMO_LIMIT:
-        _values.clear()
-    _values[text] = value
+    if len(known) > _MEMO_LIMIT:
+        known.clear()
+    known[text] = value
     return value
 
 
@@ -324,11 +337,11 @@ def _shown(value: Any) -> str:
     return "<nil>" if value is None else go_syntax(value)
 
 
-def _careful_document(data: bytes) -> Any:
+def _careful_document(data: bytes, *, scalar: Callable[[Any], Any] = _as_json) -> Any:
     """The first document through nodes, with Go's order of effects and its error texts."""
     try:
         for root in documents(data):
-            return _JsonDecoder().decode(root)
+            return _through_json(_Decoder().decode(root), scalar=scalar)
     except YamlError as error:
         raise YamlError(_PREFIX + str(error), line=error.line) from None
     return None

@@ -51,9 +51,10 @@ class Fragment:
         self.last = 0  # a node position as that of nodes; 0 for the closing delimiter
 
 
+# What is met most comes first, and nothing is tried twice: half of the time of parsing goes here.
 _TOKEN: Final = pattern(
-    r"""[ \t\r\n]*(?:(?:\.[A-Za-z_]\w*)+|\$\w*(?:\.[A-Za-z_]\w*)*|[A-Za-z_]\w*|"(?:[^"\\\n]|\\.)*"|`[^`]*`"""
-    r"""|[+-]?\d+(?:\.\d+)?(?![\w.+-])|:=|[|()=,.])|[ \t\r\n]+""",
+    r"""[ \t\r\n]*+(?:[A-Za-z_][A-Za-z0-9_]*+|(?:\.[A-Za-z_][A-Za-z0-9_]*+)++|[|()=,.]|"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+\""""
+    r"""|\$[A-Za-z0-9_]*+(?:\.[A-Za-z_][A-Za-z0-9_]*+)*+|:=|[+-]?\d+(?:\.\d+)?(?![\w.+-])|`[^`]*+`)|[ \t\r\n]++""",
     re.ASCII,
 )
 _find_tokens = _TOKEN.findall

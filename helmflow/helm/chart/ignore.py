@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from helmflow.core.errors import ChartError
 
@@ -66,8 +67,18 @@ def _rule(line: str) -> Rule | None:
     return Rule(compile_pattern(pattern.removeprefix("/")), negated, directories_only, whole)
 
 
+_SPECIAL: Final = frozenset("*?[\\")
+
+
 def compile_pattern(pattern: str) -> Callable[[str], object]:
     """Go's filepath.Match: `*` and `?` stay within a segment, `[a-z]`, `[^a-z]`, `\\` escapes. Raises ChartError."""
+    if not _SPECIAL.intersection(
+        pattern[1:]
+    ):  # most are names and endings, and regular expressions take long to make
+        if pattern[:1] == "*":
+            return _ending(pattern[1:])
+        if pattern[:1] not in _SPECIAL:
+            return pattern.__eq__
     out: list[str] = []
     at = 0
     while at < len(pattern):
@@ -89,6 +100,13 @@ def compile_pattern(pattern: str) -> Callable[[str], object]:
         else:
             out.append(re.escape(char))
     return re.compile("(?s:" + "".join(out) + r")\Z").match
+
+
+def _ending(ending: str) -> Callable[[str], object]:
+    def matches(path: str) -> bool:
+        return path.endswith(ending) and "/" not in path[: len(path) - len(ending)]
+
+    return matches
 
 
 def _character_class(pattern: str, at: int) -> tuple[str, int]:

@@ -7,13 +7,14 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 
 from helmflow.core import yaml_dialect, yaml_hints
 from helmflow.core.errors import ChartError
 from helmflow.core.garbage import Paused
-from helmflow.core.limits import MAX_CHART_BYTES, MAX_CHART_FILE_BYTES, MAX_CHART_MEMBERS
+from helmflow.core.limits import KIB, MAX_CHART_BYTES, MAX_CHART_FILE_BYTES, MAX_CHART_MEMBERS
 from helmflow.core.source import SourceText, Span
 from helmflow.helm.chart import archive, ignore, metadata
 from helmflow.helm.chart.model import Chart, ChartFile, Lock, Metadata
@@ -200,17 +201,16 @@ def read_directory(directory: str) -> list[ChartFile]:
         text = Path(ignore_file).read_bytes()[:MAX_CHART_FILE_BYTES].decode("utf-8", "replace")
     files: list[ChartFile] = []
     remaining = MAX_CHART_BYTES
-    for name, path, size in _walk(top, "", ignore.parse(text), depth=0):
-        if size > MAX_CHART_FILE_BYTES:
+    for name, path in _walk(top, "", ignore.parse(text), depth=0):
+        try:
+            data = _read_bounded(path)
+        except OSError as error:
+            raise ChartError(f"error reading {name}: {error.strerror}", error_id="chart.unreadable") from None
+        if len(data) > MAX_CHART_FILE_BYTES:
             raise ChartError(
                 f'chart file "{os.path.basename(path)}" is larger than the maximum file size {MAX_CHART_FILE_BYTES}',
                 error_id="chart.file-too-big",
             )
-        try:
-            with open(path, "rb") as stream:
-                data = stream.read(MAX_CHART_FILE_BYTES + 1)
-        except OSError as error:
-            raise ChartError(f"error reading {name}: {error.strerror}", error_id="chart.unreadable") from None
         remaining -= len(data)
         if remaining < 0 or len(files) >= MAX_CHART_MEMBERS:
             raise ChartError(
@@ -220,6 +220,26 @@ def read_directory(directory: str) -> list[ChartFile]:
             )
         files.append(ChartFile(name, data.removeprefix(archive.BYTE_ORDER_MARK)))
     return files
+
+
+_MOST: Final = 64 * KIB  # of a file at once; nearly all are smaller
+
+
+def _read_bounded(path: str) -> bytes:
+    """A file's content, or a little more than is allowed. A chart has hundreds of files: no stream is made of each."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        data = os.read(descriptor, _MOST)
+        if len(data) < _MOST:
+            return data
+        parts = [data]
+        size = len(data)
+        while size <= MAX_CHART_FILE_BYTES and (data := os.read(descriptor, MAX_CHART_FILE_BYTES)):
+            parts.append(data)
+            size += len(data)
+        return b"".join(parts)
+    finally:
+        os.close(descriptor)
 
 
 def _chart_yaml(files: tuple[ChartFile, ...]) -> Metadata | None:
@@ -260,8 +280,8 @@ def _subcharts(parent: str, grouped: dict[str, list[ChartFile]]) -> Iterator[Cha
             ) from None
 
 
-def _walk(directory: str, prefix: str, rules: ignore.Rules, depth: int) -> Iterator[tuple[str, str, int]]:
-    """Relative name, path and size of every file that is not ignored, in lexical order of the names."""
+def _walk(directory: str, prefix: str, rules: ignore.Rules, depth: int) -> Iterator[tuple[str, str]]:
+    """Relative name and path of every file that is not ignored, in lexical order of the names."""
     if depth > _MAX_DIRECTORY_DEPTH:
         raise ChartError(
             f"chart directory {directory} is nested more than {_MAX_DIRECTORY_DEPTH} levels deep",
@@ -269,11 +289,14 @@ def _walk(directory: str, prefix: str, rules: ignore.Rules, depth: int) -> Itera
             hint="look for a symbolic link that leads back into the chart",
         )
     with os.scandir(directory) as entries:
-        found = sorted(entries, key=lambda entry: entry.name)
+        found = sorted(entries, key=attrgetter("name"))
     for entry in found:
         name = prefix + entry.name
         try:
-            mode = entry.stat().st_mode
+            is_file = entry.is_file()
+            is_directory = not is_file and entry.is_dir()
+            if not is_file and not is_directory:
+                entry.stat()
         except OSError:
             if rules.ignores(name, is_directory=False):
                 continue
@@ -281,10 +304,9 @@ def _walk(directory: str, prefix: str, rules: ignore.Rules, depth: int) -> Itera
                 f"error evaluating symlink {entry.path}: lstat {os.path.realpath(entry.path)}: no such file or directory",
                 error_id="chart.unreadable",
             ) from None
-        is_directory = stat.S_ISDIR(mode)
         if rules.ignores(name, is_directory=is_directory):
             continue
-        if not is_directory and not stat.S_ISREG(mode):
+        if not is_directory and not is_file:
             raise ChartError(
                 f"cannot load irregular file {entry.path} as it has file mode type bits set",
                 error_id="chart.irregular-file",
@@ -298,7 +320,7 @@ def _walk(directory: str, prefix: str, rules: ignore.Rules, depth: int) -> Itera
         if is_directory:
             yield from _walk(entry.path, f"{name}/", rules, depth + 1)
         else:
-            yield name, entry.path, entry.stat().st_size
+            yield name, entry.path
 
 
 _MAX_DIRECTORY_DEPTH = 40  # the operating system's own bound on links in a path; no recorded chart has ten
