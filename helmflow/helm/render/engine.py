@@ -23,12 +23,12 @@ from helmflow.helm.render.files import Files
 from helmflow.helm.render.functions import NO_VALUE, Lookup, Run
 from helmflow.helm.render.hooks import ChartHook
 from helmflow.helm.render.manifests import Manifest
-from helmflow.helm.render.memo import Memo
+from helmflow.helm.render.memo import Memo, Template
 from helmflow.helm.values import coalesce
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from typing import Any, Final
 
     from helmflow.helm.render import failures, postrender, unread
@@ -232,32 +232,32 @@ def _render_files(chart: Chart, values: dict[str, Any], options: RenderOptions, 
 def _executed(chart: Chart, values: dict[str, Any], options: RenderOptions, run: Run) -> dict[str, str]:
     layout = _layout(chart)
     templates = run.templates = _template_set(chart, layout, run, options)
-    release = context.Release(options.release_name, options.namespace, options.revision, options.is_upgrade)
-    common = {"Release": release.as_map(), "Capabilities": context.capabilities_object(options.capabilities)}
-    dots: dict[str, dict[str, Any]] = {}
     apart = not isinstance(values, coalesce.Values) or values.origin is None
-    _dot(chart, values, "", common, dots, apart=apart)
+    dots = _dots(layout, values, options, apart=apart)
     memo = Memo(templates, dots, chart.memo.setdefault("patience", {}))
     if not options.enable_dns:
         run.memo, run.known = memo, memo.texts
     try:
-        return _files_of(chart, layout, dots, memo, run)
+        return _files_of(chart, layout, dots, memo, run, apart=apart)
     finally:
         memo.close(run.recalled)
         run.memo, run.known = None, {}
 
 
 def _files_of(
-    chart: Chart, layout: _Layout, dots: Mapping[str, dict[str, Any]], memo: Memo, run: Run
+    chart: Chart, layout: _Layout, dots: Mapping[str, dict[str, Any]], memo: Memo, run: Run, *, apart: bool
 ) -> dict[str, str]:
     files: dict[str, str] = {}
     size = 0
-    for path, base_path, owner in layout.executed:
+    execute = run.templates.execute
+    for path, template, owner in layout.executed:
         run.current_path = path
         dot = dots[owner]
-        memo.enter_file(dot, path, base_path)
+        if type(dot.get("Template", template)) is not Template:  # a template has put its own there
+            memo.forget()
+        dot["Template"] = Template(template) if apart else template
         try:
-            text = run.templates.execute(path, dot)
+            text = execute(path, dot)
         except ExecError as error:
             raise failures.exec_failure(error, run.behaviour) from error
         if "<" in text and _has_no_value(text):
@@ -371,11 +371,26 @@ def check_installable(chart: Chart) -> None:
 class _Layout:
     """A chart's templates in Helm's order, which parsing and executing share: deep paths first, each level backwards.
 
-    `parsed` are paths and files; `executed` paths, their folders, and the full paths of the charts that own them.
+    `parsed` are paths and files; `executed` paths, what .Template is, and the full paths of the charts that own them.
+    `charts` are those of the chart and the charts in it, parents first.
     """
 
     parsed: tuple[tuple[str, ChartFile], ...]
-    executed: tuple[tuple[str, str, str], ...]
+    executed: tuple[tuple[str, Template, str], ...]
+    charts: tuple[_Place, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A chart in its parent's: the full paths of both, that of its values in the parent's, and what its templates see
+    that no values change. Helm looks a name with dots up as a path, and so finds no values."""
+
+    path: str
+    parent: str
+    name: str
+    values: tuple[str, ...]
+    chart: Chart
+    fixed: dict[str, Any]
 
 
 def _layout(chart: Chart) -> _Layout:
@@ -399,11 +414,25 @@ def _make_layout(chart: Chart) -> _Layout:
     return _Layout(
         parsed=tuple((path, file) for path, (file, _) in unique.items()),
         executed=tuple(
-            (path, f"{owner}/templates", owner)
+            (path, Template.shared(path, f"{owner}/templates"), owner)
             for path, (_, owner) in unique.items()
             if not _is_partial(path)
         ),
+        charts=tuple(_places(chart, "")),
     )
+
+
+def _places(chart: Chart, parent: str) -> Iterator[_Place]:
+    path = f"{parent}/charts/{chart.name}" if parent else chart.name
+    fixed = {
+        "Chart": _about(chart, root=not parent),
+        "Files": Files.of(chart.files),
+        "Values": None,
+        "Subcharts": None,
+    }
+    yield _Place(path, parent, chart.name, tuple(chart.name.split(".")), chart, fixed)
+    for sub in chart.dependencies:
+        yield from _places(sub, path)
 
 
 def _is_partial(path: str) -> bool:
@@ -429,29 +458,29 @@ def _template_set(chart: Chart, layout: _Layout, run: Run, options: RenderOption
     return templates
 
 
-def _dot(
-    chart: Chart,
-    values: dict[str, Any],
-    prefix: str,
-    common: dict[str, Any],
-    dots: dict[str, dict[str, Any]],
-    *,
-    apart: bool,
-) -> dict[str, Any]:
-    """The dot of a chart's templates; those of its subcharts are added to `dots` by full path, and its own."""
-    path = f"{prefix}/charts/{chart.name}" if prefix else chart.name
-    subcharts = {
-        sub.name: _dot(sub, _part(values, sub.name), path, common, dots, apart=apart)
-        for sub in chart.dependencies
-    }
-    dot = dots[path] = coalesce.Values(
-        Chart=context.chart_map(chart, root=not prefix) if apart else _about(chart, root=not prefix),
-        Files=_files(chart),
-        Values=values,
-        Subcharts=subcharts,
-        **common,
-    )
-    return dot
+def _dots(
+    layout: _Layout, values: dict[str, Any], options: RenderOptions, *, apart: bool
+) -> dict[str, dict[str, Any]]:
+    """The dots of the templates of a chart and of the charts in it, by full path."""
+    release = context.Release(options.release_name, options.namespace, options.revision, options.is_upgrade)
+    common = {"Release": release.as_map(), "Capabilities": context.capabilities_object(options.capabilities)}
+    dots: dict[str, dict[str, Any]] = {}
+    for place in layout.charts:
+        dot = coalesce.Values(place.fixed)
+        dot.update(common)
+        dot["Subcharts"] = {}
+        if not place.parent:
+            dot["Values"] = values
+        else:
+            part: Any = dots[place.parent]["Values"]
+            for key in place.values:
+                part = part.get(key) if isinstance(part, dict) else None
+            dot["Values"] = part if isinstance(part, dict) else coalesce.Values()
+            dots[place.parent]["Subcharts"][place.name] = dot
+        if apart:
+            dot["Chart"] = context.chart_map(place.chart, root=not place.parent)
+        dots[place.path] = dot
+    return dots
 
 
 def _about(chart: Chart, *, root: bool) -> dict[str, Any]:
@@ -460,22 +489,6 @@ def _about(chart: Chart, *, root: bool) -> dict[str, Any]:
     if known is None:
         known = chart.memo["about", root] = shared.SharedTree(context.chart_map(chart, root=root))
     made: dict[str, Any] = known.value
-    return made
-
-
-def _part(values: dict[str, Any], name: str) -> dict[str, Any]:
-    """A subchart's values. Helm looks a name with dots up as a path, and so finds nothing."""
-    current: Any = values
-    for key in name.split("."):
-        current = current.get(key) if isinstance(current, dict) else None
-    return current if isinstance(current, dict) else coalesce.Values()
-
-
-def _files(chart: Chart) -> Files:
-    known = chart.memo.get("files")
-    if known is None:
-        known = chart.memo["files"] = Files.of(chart.files)
-    made: Files = known
     return made
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from _thread import get_ident
 
 from helmflow.core.limits import KIB
-from helmflow.core.shared import LISTENERS, NOTES
+from helmflow.core.shared import LISTENERS, NOTES, Changed
 from helmflow.helm.values.coalesce import Values
 
 TYPE_CHECKING = False
@@ -134,14 +134,6 @@ class Memo:
                 self.texts.clear()
             self.texts[key] = text
 
-    def enter_file(self, dot: dict[str, Any], path: str, base_path: str) -> None:
-        """A chart's template is about to run with its dot: give it its .Template."""
-        if (
-            type(dot.get("Template")) is not Template and "Template" in dot
-        ):  # a template has put its own there
-            self.forget()
-        dot["Template"] = Template.of(self, path, base_path)
-
     def forget(self) -> None:
         """Something that templates reach has changed."""
         self.unsettled += 1
@@ -155,7 +147,7 @@ class Memo:
 
     def _stop(self) -> None:
         if not self._early:
-            del LISTENERS[get_ident()]
+            del LISTENERS[get_ident()], _OPEN[get_ident()]
             self._early = -1
 
     def close(self, known: int) -> None:
@@ -165,7 +157,7 @@ class Memo:
         self._stop()
 
     def _open(self) -> None:
-        LISTENERS[get_ident()] = self._changes
+        LISTENERS[get_ident()], _OPEN[get_ident()] = self._changes, self
         for dot in self._dots.values():
             self._held += (dot, *dot.values())
         self._rooted = {id(each) for each in self._held if type(each) is not Template}
@@ -198,28 +190,32 @@ class Memo:
             found += [item for item in each if isinstance(item, _TREES)]
 
 
+_OPEN: Final[dict[int, Memo]] = {}  # by thread
+
+
 def _noticed(name: str) -> Callable[..., Any]:
     read = getattr(dict, name)
 
     def noticed(self: Template, *arguments: Any) -> Any:
-        if self.memo is not None:
-            self.memo.unsettled += 1
+        memo = _OPEN.get(get_ident())
+        if memo is not None:
+            memo.unsettled += 1
         return read(self, *arguments)
 
     return noticed
 
 
 class Template(Values):
-    """What .Template is in one file. Whatever looks into it is told to the memo: it holds for this file only."""
+    """What .Template is in one file. Whatever looks into it is told to the thread's memo: it holds for this file only."""
 
-    memo: Memo | None = None  # a copy that a template made has none: copying it was told
+    common = False  # whether renders share it
     __hash__ = None  # type: ignore[assignment]
 
     @classmethod
-    def of(cls, memo: Memo, path: str, base_path: str) -> Template:
-        """The map of a file."""
+    def shared(cls, path: str, base_path: str) -> Template:
+        """The map of a file, for every render: changing it raises shared.Changed."""
         made = cls(Name=path, BasePath=base_path)
-        made.memo = memo
+        made.common = True
         return made
 
     get = _noticed("get")
@@ -233,11 +229,16 @@ class Template(Values):
     __ne__ = _noticed("__ne__")
 
     def __setitem__(self, key: str, value: Any) -> None:
-        if self.memo is not None:
-            self.memo.forget()
+        self._change()
         super().__setitem__(key, value)
 
     def __delitem__(self, key: str) -> None:
-        if self.memo is not None:
-            self.memo.forget()
+        self._change()
         super().__delitem__(key)
+
+    def _change(self) -> None:
+        if self.common:
+            raise Changed(self)
+        memo = _OPEN.get(get_ident())
+        if memo is not None:
+            memo.forget()
