@@ -246,7 +246,7 @@ def _plan_cluster(
         contents.render_all(session, cluster, wanted)
     observing.find_targets(cluster, drafts)
     for draft in drafts:
-        draft.compared.refusal = release_plans.untyped(draft)
+        draft.compared.refusal = release_plans.unreadable(draft) or release_plans.untyped(draft)
     if stored_only:
         for draft in drafts:
             comparison.against_stored(draft.compared, release_plans.subject(draft, show))

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from helmflow.core.errors import Mistake
+from helmflow.core.errors import HelmflowError, Mistake
 from helmflow.flows.drafts import Draft
 from helmflow.flows.options import TestOptions
 from helmflow.helm.release import codec
 from helmflow.helm.release.record import Revision
-from helmflow.helm.release.storage import not_found, too_large
+from helmflow.helm.release.storage import key_of, not_found, too_large
 from helmflow.helm.render import manifests
 from helmflow.plan import comparison, diff, noise, revisions
 from helmflow.plan.decide import Content, Hold, Situation, decide
@@ -67,6 +67,18 @@ def release_plan(draft: Draft, redactor: Redactor) -> ReleasePlan:
     )
 
 
+def unreadable(draft: Draft) -> Mistake | None:
+    """A record that the plan would start from and that cannot be read: what it installed is not known."""
+    for stored in draft.revisions:
+        if stored.damaged:
+            return Mistake(
+                f"revision {stored.number} of release {stored.name} ({stored.status}): {stored.damaged}",
+                "release.unreadable",
+                hint=f"bring its {key_of(stored.name, stored.number)} back, or delete it: then the release counts as what is left of its history",
+            )
+    return None
+
+
 def untyped(draft: Draft) -> Mistake | None:
     """The first object that says not what it is: no server can take it, so nothing of its release is written."""
     for target in draft.targets if draft.wanted else ():
@@ -87,6 +99,8 @@ def plan_of_tests(draft: Draft, wanted: TestOptions) -> ReleasePlan:
     newest = revisions.newest(draft.revisions)
     if newest is None:
         raise not_found(draft.owner.name)
+    if (damaged := unreadable(draft)) is not None:
+        raise HelmflowError(damaged.message, error_id="release.unreadable", hint=damaged.hint)
     draft.settings = replace(draft.settings, timeout_s=wanted.timeout_s, no_hooks=False)
     hooks = tuple(
         (events, hook) for events, hook in _hook_runs(draft) if _selected(hook.name, wanted.filters)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from helmflow.core.errors import ClusterError
 from helmflow.core.ids import ObjectRef
-from helmflow.helm.release.record import Revision
+from helmflow.helm.release.record import ReleaseStatus, Revision
 from helmflow.helm.release.storage import RevisionStore
 from helmflow.kube import applying
 from helmflow.kube import objects as kube_objects
@@ -33,11 +33,21 @@ class Wanted:
 def stored_revisions(
     store: RevisionStore, releases: Iterable[tuple[str, str]]
 ) -> dict[tuple[str, str], tuple[Revision, ...]]:
-    """The stored revisions of (namespace, name) pairs, oldest first, without superseded ones."""
+    """The stored revisions of (namespace, name) pairs, oldest first, without superseded ones.
+
+    Of those that cannot be read only what matters is there: the newest, and a deployed one.
+    """
     found: dict[tuple[str, str], list[Revision]] = {}
     for revision in store.current(releases):
         found.setdefault((revision.namespace, revision.name), []).append(revision)
-    return {key: tuple(group) for key, group in found.items()}
+    return {
+        key: tuple(
+            one
+            for one in group
+            if not one.damaged or one is group[-1] or one.status is ReleaseStatus.DEPLOYED
+        )
+        for key, group in found.items()
+    }
 
 
 def live_objects(client: KubeClient, wanted: Wanted) -> tuple[dict[ObjectRef, Json], str]:

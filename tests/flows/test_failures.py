@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
+from helmflow.core.errors import HelmflowError
+from helmflow.core.ids import ObjectRef
 from helmflow.execute.report import Outcome
 from helmflow.flows.options import OnFailure, RunningOptions
+from helmflow.kube.client import MERGE_PATCH
 from tests.flows import charts
 from tests.flows.town import Town, report_of
 
@@ -101,6 +106,34 @@ def test_an_atomic_upgrade_that_fails_goes_back(town: Town) -> None:
     assert config["data"]["color"] == "red"
     assert town.statuses("web") == ["superseded", "failed", "deployed"]
     assert town.history("web")[-1].description == "Rollback to 1"
+
+
+@pytest.mark.parametrize("newest", [False, True], ids=["deployed", "newest"])
+def test_a_record_that_cannot_be_read_stops_its_release_before_anything_is_written(
+    town: Town, newest: bool
+) -> None:
+    """Nobody knows what it installed: neither a new install nor "is not installed" would be the truth."""
+    charts.small(town)
+    assert town.sync().ok
+    if newest:
+        town.file("values.yaml", "color: green\n")
+        assert town.sync().ok
+    ref = ObjectRef("v1", "Secret", town.ns("apps"), f"sh.helm.release.v1.web.v{2 if newest else 1}")
+    good = town.client.get(ref)["data"]["release"]
+    town.client.patch(ref, MERGE_PATCH, {"data": {"release": "Z2FyYmFnZQ=="}})
+    for run in (town.sync, town.destroy):
+        failure = report_of(run(), "web").failure
+        assert failure is not None
+        assert failure.error_id == "release.unreadable"
+        assert ref.name in failure.hint
+        assert town.wire is not None
+        assert town.wire.writes == []
+    with pytest.raises(HelmflowError) as refused:
+        town.test()
+    assert refused.value.error_id == "release.unreadable"
+    town.client.patch(ref, MERGE_PATCH, {"data": {"release": good}})
+    assert town.sync().writes == 0
+    assert town.destroy().ok
 
 
 def test_rollback_goes_to_the_revision_before(town: Town) -> None:

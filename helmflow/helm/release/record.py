@@ -76,7 +76,8 @@ class Revision:
 
     `chart` is the record's own JSON form (see codec.chart_record): metadata, lock, templates, values, schema, files.
     `config` is what the user set. Times are RFC 3339 texts as stored, "" where there is none. `labels` are the user's
-    own, without Helm's. `extra` keeps what a newer Helm wrote and this version does not know.
+    own, without Helm's. `extra` keeps what a newer Helm wrote and this version does not know. `damaged` is why the
+    record cannot be read: then all that is known is what stands beside it.
     """
 
     name: str
@@ -96,6 +97,7 @@ class Revision:
     labels: Mapping[str, str] = field(default_factory=dict)
     apply_method: ApplyMethod | str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
+    damaged: str = ""
 
     @property
     def chart_name(self) -> str:

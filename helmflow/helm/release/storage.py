@@ -82,7 +82,7 @@ class RevisionStore(Protocol):
     def current(self, releases: Iterable[tuple[str, str]]) -> tuple[Revision, ...]:
         """The revisions of (namespace, name) pairs with their payloads, without superseded ones.
 
-        A record that cannot be read is left out, as Helm does.
+        One that cannot be read says so itself (`damaged`), or is left out.
         """
 
     def get(self, name: str, number: int) -> Revision:
