@@ -12,6 +12,7 @@ from helmflow.core.errors import ChartError, ConfigError
 from helmflow.core.sensitive import SecretText
 
 if TYPE_CHECKING:
+    from helmflow.providers.charts.download import Wanted
     from helmflow.providers.charts.openpgp import Passphrase
     from helmflow.providers.http import Credentials
 
@@ -50,6 +51,17 @@ COSIGN: Final = flag(
     "--cosign-key",
     help="Refuse charts of registries that cosign did not sign with this public key",
 )
+# Where one chart is fetched from, and who must have signed it.
+REMOTE: Final = (
+    VERSION,
+    DEVEL,
+    flag("repository", "--repo", help="Repository of the chart"),
+    flag("pass_credentials", "--pass-credentials", kind=bool, help="Send credentials to other hosts too"),
+    VERIFY,
+    KEYRING,
+    COSIGN,
+    *LOGIN,
+)
 SIGNING: Final = (
     flag("key", "--key", help="Name of the key: all or part of its identity"),
     KEYRING,
@@ -73,6 +85,23 @@ def credentials(given: SimpleNamespace) -> Credentials:
         key_file=given.key_file,
         insecure_skip_tls_verify=given.insecure_skip_tls_verify,
         pass_on=bool(vars(given).get("pass_credentials")),
+    )
+
+
+def wanted(given: SimpleNamespace, chart: str, *, provenance: bool = False) -> Wanted:
+    """What REMOTE's flags say about a chart that is fetched."""
+    from helmflow.providers.charts.download import Wanted
+
+    return Wanted(
+        chart=chart,
+        version=given.version,
+        repository=given.repository,
+        credentials=credentials(given),
+        plain_http=given.plain_http,
+        devel=given.devel,
+        keyring=str(keyring(given)) if given.verify else "",
+        cosign_key=given.cosign_key,
+        provenance=provenance,
     )
 
 

@@ -52,23 +52,11 @@ def register_chart(chart: typer.Typer) -> None:
         "pull",
         pull,
         (
-            chart_flags.VERSION,
-            chart_flags.DEVEL,
+            *chart_flags.REMOTE,
             flag("destination", "-d", "--destination", default=".", help="Folder for the archive"),
             flag("untar", "--untar", kind=bool, help="Unpack it"),
             flag("untardir", "--untardir", default=".", help="Folder to unpack into, below --destination"),
             flag("prov", "--prov", kind=bool, help="Its signature too, without checking it"),
-            flag("repository", "--repo", help="Repository of the chart"),
-            flag(
-                "pass_credentials",
-                "--pass-credentials",
-                kind=bool,
-                help="Send credentials to other hosts too",
-            ),
-            chart_flags.VERIFY,
-            chart_flags.KEYRING,
-            chart_flags.COSIGN,
-            *chart_flags.LOGIN,
         ),
         (Argument("charts", "CHART...", "oci:// or https:// reference, or repository/chart", many=True),),
     )
@@ -86,22 +74,10 @@ def register_chart(chart: typer.Typer) -> None:
 
 def pull(given: SimpleNamespace) -> int:
     """Fetch charts from a repository or a registry."""
-    from helmflow.providers.charts.download import Wanted, download
+    from helmflow.providers.charts.download import download
 
     for chart in given.charts:
-        found = download(
-            Wanted(
-                chart=chart,
-                version=given.version,
-                repository=given.repository,
-                credentials=chart_flags.credentials(given),
-                plain_http=given.plain_http,
-                devel=given.devel,
-                keyring=str(chart_flags.keyring(given)) if given.verify else "",
-                cosign_key=given.cosign_key,
-                provenance=given.prov,
-            )
-        )
+        found = download(chart_flags.wanted(given, chart, provenance=given.prov))
         if given.prov and not found.provenance:
             _say(f"WARNING: Verification not found for {chart}: its source has no provenance file")
         if found.reference:

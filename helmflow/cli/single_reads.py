@@ -35,13 +35,15 @@ def register(group: typer.Typer) -> None:
 
 def history(given: SimpleNamespace) -> int:
     """Show every stored revision."""
-    from helmflow.cli.single_commands import flow_options, named
+    from helmflow.cli.single_commands import flow_options, named, not_found
     from helmflow.flows import release
     from helmflow.ui.jsonl import as_json
     from helmflow.ui.text import columns, sanitize
 
     form = _form(given)
     rows = release.past(named(given), flow_options(given), quiet_emit(given))
+    if not rows:
+        raise not_found(given.name)
     rows = rows[-given.max :] if given.max else rows
     if form != "table":
         return _document(form, [as_json(row) for row in rows])
@@ -121,10 +123,9 @@ def status(given: SimpleNamespace) -> int:
             return ExitCode.OK
         return _document(form, _summary(found))
     state = release.current(*wanted)
-    if form == "yaml" and not state.status:
+    if not state.status:
         raise not_found(given.name)
-    _document(form, as_json(state))
-    return ExitCode.OK if state.status else ExitCode.FAILED
+    return _document(form, as_json(state))
 
 
 def get(given: SimpleNamespace) -> int:

@@ -54,7 +54,7 @@ def register(chart: typer.Typer) -> None:
         chart,
         "show",
         show,
-        (version, devel),
+        chart_flags.REMOTE,
         (Argument("part", "all|chart|values|readme|crds", "What to show"), where),
     )
     add_command(
@@ -175,10 +175,26 @@ def test(given: SimpleNamespace) -> int:
 
 def _load(given: SimpleNamespace) -> Chart:
     from helmflow.helm.chart import load
-    from helmflow.providers.charts.fetch import ChartFetcher
+    from helmflow.providers.charts.fetch import ChartFetcher, local_path
 
-    found = ChartFetcher(()).fetch(given.chart, given.version, Path.cwd(), devel=given.devel)
-    return load.load(found.path)
+    local = local_path(given.chart, Path.cwd()) if not given.repository else None
+    if local is not None and given.verify:
+        from helmflow.providers.charts import trust
+        from helmflow.providers.charts.openpgp import Keyring
+
+        trust.verify_archive(local, Keyring.load(chart_flags.keyring(given)))
+    if local is not None or "::" in given.chart:
+        if given.cosign_key or (given.verify and local is None):
+            raise ChartError(
+                f"{given.chart}: only packed charts of repositories and registries can be checked here",
+                error_id="provenance.not-packed",
+                hint="`helmflow chart pull --verify` a packed one first",
+            )
+        found = ChartFetcher(()).fetch(given.chart, given.version, Path.cwd(), devel=given.devel)
+        return load.load(found.path)
+    from helmflow.providers.charts.download import download
+
+    return download(chart_flags.wanted(given, given.chart)).chart
 
 
 def _file(chart: Chart, name: str) -> str:

@@ -23,6 +23,7 @@ _CAUSES: Final = (
     ("block sequence entries are not allowed", "a list begins on the line below its key"),
     ("found unknown escape character", "in double quotes a backslash is written twice; single quotes take it as it is"),
     ("unknown anchor", "define it with &NAME before *NAME uses it; a text that begins with * needs quotes"),
+    ("found a tab character", "indent with blanks: YAML does not allow tabs there"),
     ("UTF-8", "the text is in another encoding: save the file as UTF-8"),
     ("control characters are not allowed", "the text holds a character that YAML does not allow: is it a binary file?"),
 )  # fmt: skip

@@ -20,7 +20,10 @@ def test_a_chart_lives_its_life(shop: Shop) -> None:
         return done.out + done.err
 
     run("chart", "create", "demo")
-    assert "release.not-found" in run("release", "status", "web", *WHERE, code=1)
+    for words in (("status",), ("status", "-o", "json"), ("history",), ("history", "-o", "yaml")):
+        assert run("release", words[0], "web", *words[1:], *WHERE, code=1).startswith(
+            "error[release.not-found]"
+        )
     assert "release.not-deployed" in run("release", "upgrade", "web", "demo", *WHERE, code=1)
     assert "NOTES of lab/web" in run(
         "release", "upgrade", "--install", "web", "demo", *WHERE, "--wait", "--create-namespace"
