@@ -82,6 +82,10 @@ class Number(Node):
         self.as_float = as_float
         self.as_complex = as_complex
 
+    def at(self, pos: int) -> Number:
+        """The same elsewhere."""
+        return Number(pos, self.text, self.as_int, self.as_uint, self.as_float, self.as_complex)
+
     def __str__(self) -> str:
         return self.text
 

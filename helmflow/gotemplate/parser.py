@@ -130,8 +130,10 @@ class FileParser:
         pieces = lexer.cut(text)
         position = 0
         trim = False
-        for index in range(0, len(pieces) - 1, 5):
-            literal, marker, comment, comment_trim, body = pieces[index : index + 5]
+        five = [iter(pieces)] * 5
+        for literal, marker, comment, comment_trim, body in zip(
+            *five, strict=False
+        ):  # without the last literal
             left = position + len(literal)
             if "{{" in literal:
                 break

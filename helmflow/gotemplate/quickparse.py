@@ -133,7 +133,10 @@ def _understood(text: str) -> tuple[str, Any]:
         except ValueError:
             return "", None
     if first in "0123456789+-":
-        return "number", None
+        try:
+            return "number", number(0, text, "number")
+        except ValueError:
+            return "", None
     if text in ("true", "false"):
         return "bool", text == "true"
     return ("nil", None) if text == "nil" else ("word", None)
@@ -264,7 +267,7 @@ class _Reader:
                 else:
                     args.append(inner)
             elif kind == "number":
-                args.append(_number(index, text))
+                args.append(content.at(~index))
             elif kind == "bool":
                 args.append(Bool(~index, content))
             elif kind == "nil":
@@ -277,10 +280,3 @@ class _Reader:
                 return index
             if not spaced:
                 raise _Unclear
-
-
-def _number(index: int, text: str) -> Number:
-    try:
-        return number(~index, text, "number")
-    except ValueError:
-        raise _Unclear from None

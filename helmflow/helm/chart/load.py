@@ -336,7 +336,7 @@ def _stays_inside(directory: str, path: str, levels_up: int = 0) -> bool:
 
 def values_documents(text: bytes) -> Iterator[bytes]:
     """The documents between `---` lines, as Kubernetes' reader cuts them: every line ends in one newline."""
-    if b"---" not in text and b"\r" not in text:
+    if b"\r" not in text and b"\n---" not in text and not text.startswith(b"---"):
         if text:
             yield text if text.endswith(b"\n") else text + b"\n"
         return
