@@ -157,7 +157,7 @@ def _uint64(digits: str) -> int:
     """strconv.ParseUint's range."""
     number = int(digits)
     if number >= _UINT64:
-        raise SemverError(f"strconv.ParseUint: parsing {go_quote(digits)}: value out of range")
+        raise SemverError(f"error parsing version segment: strconv.ParseUint: parsing {go_quote(digits)}: value out of range")
     return number
 
 

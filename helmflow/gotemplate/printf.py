@@ -28,7 +28,8 @@ __all__ = ["format_value", "quote", "sprint", "sprintf", "sprintln"]
 TOO_LONG = f"the text is longer than {MAX_TEMPLATE_TEXT_BYTES} bytes"
 _NIL = "<nil>"
 _MAX_PARTS = 2_000_000  # pieces of one formatted value: lists that hold lists twice double with each level
-_TOO_LARGE = 1_000_000
+_TOO_LARGE = 1_000_000  # before its last digit, where it stands in the format
+_MOST_DIGITS = 8
 _SIGNED = frozenset(("int", "int8", "int16", "int32", "int64"))
 _UNSIGNED = frozenset(("uint", "uint8", "uint16", "uint32", "uint64", "uintptr"))
 
@@ -262,6 +263,10 @@ class _Printer:
                 self.bad_verb(value, verb)
         elif verb == "T":
             self.text(type_of(value))
+        elif verb == "w" and isinstance(
+            value, (dict, list, GoObject)
+        ):  # only errors are wrapped, and not here
+            self.bad_verb(value, verb)
         else:
             self.print_value(value, verb, 0)
 
@@ -545,7 +550,8 @@ def _number(layout: str, position: int) -> tuple[int | None, int]:
         stop += 1
     if stop == position:
         return None, position
-    if stop - position > 8 or int(layout[position:stop]) > _TOO_LARGE:
+    digits = layout[position:stop].lstrip("0")
+    if len(digits) > _MOST_DIGITS or int(digits[:-1] or 0) > _TOO_LARGE:
         return None, len(layout)
     return int(layout[position:stop]), stop
 

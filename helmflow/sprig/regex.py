@@ -151,6 +151,8 @@ class Regexp:
         form = self._form
         if form is None or (form.folds and not text.isascii()) or len(text) > _MAX_COST:
             return False
+        if not text and "\\B" in self.expression:  # where Python finds none before 3.14
+            return False
         if form.branches * (len(text) + 1) ** (form.loops + 1) > _MAX_COST:
             return False
         return text.isascii() or _SURROGATE.search(text) is None

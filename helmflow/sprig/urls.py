@@ -34,7 +34,7 @@ class Url:
 
     scheme: str = ""
     opaque: str = ""
-    user: str = ""
+    user: str | None = None
     host: str = ""
     path: str = ""
     query: str = ""
@@ -59,7 +59,7 @@ def url_parse(text: str) -> dict[str, Any]:
         "query": url.query,
         "opaque": url.opaque,
         "fragment": url.fragment,
-        "userinfo": url.user,
+        "userinfo": url.user or "",
     }
 
 
@@ -69,13 +69,12 @@ def url_join(parts: dict[str, Any]) -> str:
         **{name: _text(parts, name) for name in ("scheme", "host", "path", "query", "opaque", "fragment")},
     )
     userinfo = _text(parts, "userinfo")
-    has_user = bool(userinfo)
-    if has_user:
+    if userinfo:
         try:
             url.user = parse(f"proto://{userinfo}@host").user
         except UrlError as error:
             raise FunctionError(f"unable to parse userinfo in dict: {error}") from None
-    return _join(url, has_user=has_user)
+    return _join(url)
 
 
 def parse(text: str) -> Url:
@@ -134,17 +133,15 @@ def _is_port(text: str) -> bool:
     return not text or (text[0] == ":" and not text[1:].strip(_DIGITS))
 
 
-def _authority(authority: str, *, strict: bool) -> tuple[str, str]:
+def _authority(authority: str, *, strict: bool) -> tuple[str | None, str]:
     userinfo, at, host = authority.rpartition("@")
     host = _host(host, strict=strict)
     if not at:
-        return "", host
+        return None, host
     if not _USERINFO.fullmatch(userinfo):
         raise UrlError("net/url: invalid userinfo")
     name, colon, password = userinfo.partition(":")
     name, password = _unescape(name), _unescape(password)
-    if not name and not password:
-        return "", host
     return _escape(name, _USER) + colon + _escape(password, _USER), host
 
 
@@ -190,15 +187,15 @@ def _hostname(host: str) -> str:
     return host[1:-1] if host.startswith("[") and host.endswith("]") else host
 
 
-def _join(url: Url, *, has_user: bool) -> str:
+def _join(url: Url) -> str:
     """url.URL.String of a value that was put together, not parsed."""
     out = f"{url.scheme}:" if url.scheme else ""
     if url.opaque:
         out += url.opaque
     else:
-        if url.host or has_user or (url.scheme and url.path):
+        if url.host or url.user is not None or (url.scheme and url.path):
             out += "//"
-        if has_user:
+        if url.user is not None:
             out += url.user + "@"
         out += _escape(url.host, _HOST)
         path = url.path if url.path == "*" else _escape(url.path, _PATH)

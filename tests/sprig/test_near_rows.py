@@ -78,6 +78,15 @@ TIMES = (
     '{{ ((toDate "2006" "2020").Add 90000000000).Truncate 60000000000 }}{{ (toDate "2006" "9999").UnixNano }}',
     '{{ (toDate "2006-01-02T15:04:05Z07:00" "2020-02-29T23:59:59.5+01:00").GoString }}',
 )
+# Formats, expressions, addresses, versions.
+FORMS = (
+    '{{ printf "%1000001d|%.1000009d" 5 5 | len }}',
+    '{{ printf "%10000010d|" 5 }}',
+    '{{ printf "%w %w %w" (dict "a" 1) (list 2.5) "x" }}',
+    '{{ regexMatch "\\\\B" "" }}{{ regexReplaceAll "\\\\B" "" "x" }}{{ mustRegexFindAll "\\\\B" "" -1 | toJson }}',
+    '{{ urlJoin (dict "userinfo" "a/b" "host" "h") }}{{ urlJoin (dict "userinfo" ":") }}{{ (urlParse "//:@h").userinfo }}',
+    '{{ semver "99999999999999999999.0.0" }}',
+)
 # What only looks like a template.
 MISTAKES = (
     *(
@@ -98,6 +107,6 @@ SAME = (
 )
 
 
-@pytest.mark.parametrize("template", [*OBJECTS, *BROKEN, *TEXTS, *TIMES, *MISTAKES, *SAME])
+@pytest.mark.parametrize("template", [*OBJECTS, *BROKEN, *TEXTS, *TIMES, *FORMS, *MISTAKES, *SAME])
 def test_template(template: str) -> None:
     assert run(template, DATA) == sdk.render(template, DATA, whole=True)
