@@ -9,8 +9,12 @@ if TYPE_CHECKING:
     import re
     from functools import cache as cache
     from functools import cached_property as cached_property
+    from types import FunctionType as FunctionType
+    from types import MappingProxyType as MappingProxyType
     from typing import Any, AnyStr
-else:  # importing functools would cost more than these save
+else:  # importing functools or types would cost more than these save
+    FunctionType = type(lambda: None)
+    MappingProxyType = type(type.__dict__)
 
     def cache(call):
         """`functools.cache` for positional arguments."""

@@ -98,8 +98,8 @@ _ODD_DIGITS: Final = pattern(
 
 
 def forms() -> tuple[dict[Any, Any], ...]:
-    """How texts, keys, numbers and the order of keys were written so far: for the next process, which then need not work it out."""
-    return _texts, _key_texts, _orders, _floats
+    """How texts, keys, numbers, blocks and the order of keys were written so far: for the next process, which then need not work it out."""
+    return _texts, _key_texts, _orders, _floats, _blocks
 
 
 def know_forms(known: Iterable[dict[Any, Any]]) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from types import CodeType, FunctionType
-
 from helmflow.core import answers
 from helmflow.core.errors import TemplateError
+from helmflow.core.lazy import FunctionType
 from helmflow.gotemplate import builtins, rules, runtime
 from helmflow.gotemplate.functions import Function, FunctionError, Late
 from helmflow.gotemplate.gotypes import NilMap
@@ -17,6 +16,7 @@ from helmflow.gotemplate.values import INVALID, KINDS, TYPES, equal, kind_of, ty
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from types import CodeType
     from typing import Any, Final
 
     from helmflow.gotemplate.templates import Template, TemplateSet

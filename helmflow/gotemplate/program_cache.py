@@ -6,7 +6,7 @@ import marshal
 import os
 import sys
 from _blake2 import blake2b  # hashlib's own, without what importing hashlib costs
-from zlib import crc32
+from binascii import crc32  # which is loaded anyway
 
 from helmflow import __version__
 from helmflow.core.lazy import cache
@@ -50,7 +50,7 @@ def key_of(
         (name, one.params, one.variadic, one.returns, name in fixed)
         for name, one in sorted(functions.items())
     ]
-    digest.update(f"{missing_key} {signatures}".encode())
+    digest.update(marshal.dumps((missing_key, signatures), 2))  # which writes what is equal equally
     digest.update(b"".join(digests))
     return digest.hexdigest()
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import marshal
 import sys
-from types import CodeType, FunctionType
 
 from helmflow.core import lazy
+from helmflow.core.lazy import FunctionType
 from helmflow.core.limits import MAX_TEMPLATE_TEXT_BYTES
 from helmflow.core.source import SourceText
 from helmflow.gotemplate import builtins, linking, runtime
@@ -18,6 +18,7 @@ from helmflow.gotemplate.trees import Tree
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from types import CodeType
     from typing import Any, Final
 
     from helmflow.gotemplate import closures, nodes, parser, sources

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from types import MappingProxyType
-
-from helmflow.core.lazy import cache
+from helmflow.core.lazy import MappingProxyType, cache
 from helmflow.gotemplate.functions import Function, Late
 from helmflow.sprig.signatures import SIGNATURES
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import marshal
-from types import MappingProxyType
 
 from helmflow.core import go_json, shared, yaml_dialect
-from helmflow.core.lazy import cache
+from helmflow.core.lazy import MappingProxyType, cache
 from helmflow.core.limits import KIB, MAX_INCLUDE_DEPTH, MAX_TEMPLATE_TEXT_BYTES, MAX_TPL_DEPTH
 from helmflow.core.records import replace
 from helmflow.gotemplate import runtime

@@ -16,18 +16,37 @@ class BadGlob(ValueError):
     """A pattern that gobwas/glob does not compile."""
 
 
-_MORE = frozenset("?\\[{")  # what means more than stars
+_BORDER = "\0"  # keeps stars on both sides of a bracket apart
+_MORE = frozenset(f"?\\[{_BORDER}")  # what means more than stars and alternatives
+_MOST_SPELLINGS = 32
 
 
 def compile_glob(pattern: str) -> Callable[[str], object]:
     """Whether a whole name matches: `*` and `?` stay within a segment, `**` does not, `{a,b}`, `[abc]`, `[a-z]`, `[!a]`,
     `\\` escapes. Raises BadGlob."""
-    if _MORE.isdisjoint(pattern):
-        return _stars(pattern)
+    spellings = _spelled_out(pattern)
+    if spellings:
+        fits = [_stars(one) for one in spellings]
+        return fits[0] if len(fits) == 1 else lambda name: any(one(name) for one in fits)
     text, end = _sequence(pattern, 0, depth=0)
     if end < len(pattern):
         raise BadGlob(pattern)
     return re.compile(f"(?s:{text})\\Z").match
+
+
+def _spelled_out(pattern: str) -> list[str]:
+    """The patterns without alternatives that it stands for; none where it has more signs or many alternatives."""
+    found = [""]
+    if not _MORE.isdisjoint(pattern):
+        return []
+    while pattern:
+        before, opening, rest = pattern.partition("{")
+        inside, closing, pattern = rest.partition("}")
+        words = inside.split(",")
+        if (opening and not closing) or "{" in inside or len(found) * len(words) > _MOST_SPELLINGS:
+            return []
+        found = [f"{start}{before}{_BORDER}{word}{_BORDER}" for start in found for word in words]
+    return found
 
 
 def _stars(pattern: str) -> Callable[[str], bool]:
@@ -39,6 +58,8 @@ def _stars(pattern: str) -> Callable[[str], bool]:
             pieces[-1] = (piece, True)
         else:
             pieces.append((piece, False))
+    first = first.replace(_BORDER, "")
+    pieces = [(piece.replace(_BORDER, ""), crosses) for piece, crosses in pieces]
 
     def matches(name: str) -> bool:
         if not name.startswith(first):

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 else:
     yaml_write = lazy.module("helmflow.core.yaml_write")
 
-_FORMAT: Final = 5  # raise with every change of what is stored here
+_FORMAT: Final = 6  # raise with every change of what is stored here
 _YOUNG_S: Final = 2.0  # files changed this short ago may change again within the clock's step: these are read
 _HEADS_KEPT: Final = 2000
 _SEEN: Final = "seen"  # in a chart's memo, what was known before it was rendered
