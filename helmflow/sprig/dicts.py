@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from helmflow.core import shared
 from helmflow.gotemplate.functions import Function, FunctionError, function, table
-from helmflow.gotemplate.gotypes import GoObject, NamedMap, NilMap, StringMap, StringSlice
+from helmflow.gotemplate.gotypes import GoObject, NamedMap, NilMap, PlainMap, StringMap, StringSlice
 from helmflow.gotemplate.values import type_of
 from helmflow.sprig.conversion import check_depth, is_empty, strval
 
@@ -40,17 +40,17 @@ def get(mapping: Dict, key: str) -> Any:
 def set_key(mapping: Dict, key: str, value: Any) -> Dict:
     if type(mapping) is NilMap:
         raise FunctionError("assignment to entry in nil map")
-    shared.change(mapping, value)
-    mapping[key] = value
-    return mapping
+    _store(mapping, key, value)
+    return _unnamed(mapping)
 
 
 @function("unset", "map[string]any", "string", returns="map[string]any")
 def unset(mapping: Dict, key: str) -> Dict:
     if key in mapping:
-        shared.change(mapping)
-        del mapping[key]
-    return mapping
+        for each in _twins(mapping):
+            shared.change(each)
+            del each[key]
+    return _unnamed(mapping)
 
 
 @function("hasKey", "map[string]any", "string", returns="bool")
@@ -88,13 +88,13 @@ def dig(*steps: Any) -> Any:
     if len(steps) < 3:
         raise FunctionError("dig needs at least three arguments")
     *path, default, found = steps
-    if type(found) is not dict:
+    if not _is_plain(found):
         raise _conversion(found, "map[string]interface {}")
     for step in path:
         if type(step) is not str:
             raise _conversion(step, "string")
     for depth, step in enumerate(path):
-        if depth and type(found) is not dict:
+        if depth and not _is_plain(found):
             raise _conversion(found, "map[string]interface {}")
         if step not in found:
             return default
@@ -131,6 +131,8 @@ def deep_copy(value: Any) -> Any:
 
 def _copied(value: Any, depth: int) -> Any:
     check_depth(depth)
+    if isinstance(value, GoObject) and not isinstance(value, (dict, list)):
+        return value.deep_copy()
     kind = type(value)
     if kind is dict:
         return {
@@ -167,8 +169,7 @@ def _merged_all(target: Dict, sources: tuple[Dict, ...], into: Any) -> Dict:
         if type(target) is NilMap and type(source) is not NilMap:
             target = {}
         into(target, source, 0)
-    # Go passes .Values on as a plain map, and that is what it gives back, changed in place.
-    return dict(target) if isinstance(target, NamedMap) else target
+    return _unnamed(target)
 
 
 def _fill(target: Dict, source: Dict, depth: int) -> None:
@@ -214,12 +215,32 @@ def _compare_objects(found: GoObject, value: Any) -> None:
 
 
 def _put(target: Dict, key: str, value: Any) -> None:
-    shared.change(target, value)
     if type(target) is StringMap and type(value) is not str:
         raise FunctionError(
             "reflect.Value.SetMapIndex: value of type interface {} is not assignable to type string"
         )
-    target[key] = value
+    _store(target, key, value)
+
+
+def _store(mapping: Dict, key: str, value: Any) -> None:
+    for each in _twins(mapping):
+        shared.change(each, value)
+        each[key] = value
+
+
+def _twins(mapping: Dict) -> tuple[Dict, ...]:
+    """The map, and itself under its other type."""
+    twin = None if type(mapping) is dict else getattr(mapping, "twin", None)
+    return (mapping,) if twin is None else (mapping, twin)
+
+
+def _unnamed(mapping: Dict) -> Dict:
+    """Go passes .Values on as a plain map, and that is what a function gives back: the same one, without its name."""
+    return mapping if type(mapping) is dict or not isinstance(mapping, NamedMap) else mapping.unnamed()
+
+
+def _is_plain(value: Any) -> bool:
+    return type(value) is dict or isinstance(value, (PlainMap, NilMap))
 
 
 FUNCTIONS = table(
