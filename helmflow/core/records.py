@@ -27,9 +27,21 @@ else:
         def __init__(self, call):
             self.call = call
 
-    def field(*, default_factory):
-        """A field whose default is made anew for each object."""
-        return _Factory(default_factory)
+    class _Field:
+        """What is said of a field besides its type."""
+
+        __slots__ = ("compare", "default", "repr")
+
+        def __init__(self, default, compare, repr_):
+            self.default = default
+            self.compare = compare
+            self.repr = repr_
+
+    def field(*, default=_NOTHING, default_factory=None, compare=True, repr=True):
+        """A field with a default, given or made anew for each object, or one that is left out of == and repr."""
+        if default_factory is not None:
+            default = _Factory(default_factory)
+        return default if compare and repr and default is not _NOTHING else _Field(default, compare, repr)
 
     def dataclass(cls=None, *, frozen=False, slots=False, eq=True, kw_only=False):
         """The decorator, with the standard one's meaning."""
@@ -49,24 +61,35 @@ else:
     class _Record:
         """What is known of such a class: its fields in order, their defaults and types."""
 
-        __slots__ = ("defaults", "get", "kw_only", "names", "types")
+        __slots__ = ("defaults", "get", "hidden", "kw_only", "names", "types", "uncompared")
 
         def __init__(self, cls, kw_only):
             self.types = {}
             self.defaults = {}
+            self.uncompared = ()
+            self.hidden = ()
             for base in cls.__mro__[:0:-1]:
                 inherited = base.__dict__.get("__record__")
                 if inherited is not None:
                     self.types.update(inherited.types)
                     self.defaults.update(inherited.defaults)
+                    self.uncompared += inherited.uncompared
+                    self.hidden += inherited.hidden
             for name, type_name in getattr(cls, "__annotations__", {}).items():
                 if not type_name.startswith("ClassVar"):
                     self.types[name] = type_name
                     default = cls.__dict__.get(name, _NOTHING)
+                    if type(default) is _Field:
+                        if not default.compare:
+                            self.uncompared += (name,)
+                        if not default.repr:
+                            self.hidden += (name,)
+                        default = default.default
                     if default is not _NOTHING:
                         self.defaults[name] = default
             self.names = tuple(self.types)
-            self.get = attrgetter(*self.names) if self.names else lambda one: ()
+            compared = [name for name in self.names if name not in self.uncompared]
+            self.get = attrgetter(*compared) if compared else lambda one: ()
             self.kw_only = kw_only
 
     def _made(cls, frozen, slots, eq, kw_only):
@@ -95,9 +118,11 @@ else:
             left = {key: own[key] for key in own if key not in record.types and key not in _DROPPED}
             left["__slots__"] = tuple(name for name in record.names if name not in inherited)
             return type(cls)(cls.__name__, cls.__bases__, {**left, **added})
-        for name, default in record.defaults.items():
-            if type(default) is _Factory and name in own:
+        for name in record.types:
+            if type(own.get(name)) in (_Factory, _Field):
                 delattr(cls, name)
+                if type(record.defaults.get(name, _NOTHING)) is not _Factory and name in record.defaults:
+                    setattr(cls, name, record.defaults[name])
         for name, method in added.items():
             setattr(cls, name, method)
         return cls
@@ -143,7 +168,7 @@ else:
         """An __init__ with the fields as its parameters."""
         scope = {"set_field": object.__setattr__, "_NOTHING": _NOTHING}
         parameters, lines = ["self"], []
-        if record.kw_only:
+        if record.kw_only and record.names:
             parameters.append("*")
         for name in record.names:
             value = name
@@ -161,7 +186,9 @@ else:
         return scope["__init__"]
 
     def _repr(self):
-        fields = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__record__.names)
+        record = self.__record__
+        shown = (name for name in record.names if name not in record.hidden)
+        fields = ", ".join(f"{name}={getattr(self, name)!r}" for name in shown)
         return f"{type(self).__qualname__}({fields})"
 
     def _eq(self, other):
@@ -200,10 +227,11 @@ else:
             fields = []
             for name, type_name in record.types.items():
                 default = record.defaults.get(name, dataclasses.MISSING)
+                said = {"compare": name not in record.uncompared, "repr": name not in record.hidden}
                 if type(default) is _Factory:
-                    stated = dataclasses.field(default_factory=default.call)
+                    stated = dataclasses.field(default_factory=default.call, **said)
                 else:
-                    stated = dataclasses.field(default=default)
+                    stated = dataclasses.field(default=default, **said)
                 fields.append((name, type_name, stated))
             frozen = cls.__setattr__ is _refuse
             made = dataclasses.make_dataclass(cls.__name__, fields, frozen=frozen, kw_only=record.kw_only)

@@ -48,6 +48,43 @@ class Lone:
     a: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    """Fields that are left out of == or of what is shown."""
+
+    name: str
+    password: str = field(default="", repr=False)
+    line: int | None = field(default=None, compare=False)
+    seen: dict[str, int] = field(default_factory=dict, repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nothing:
+    """No field at all."""
+
+
+@dataclass
+class Loose:
+    a: int
+    b: str = field(default="b", repr=False)
+
+
+def test_fields_may_be_left_out_of_comparisons_and_texts() -> None:
+    for number in range(20):
+        one = Login(name="n", password="p", line=number, seen={"a": number})
+        assert (one.password, one.line, one.seen) == ("p", number, {"a": number})
+        assert one == Login(name="n", password="p")
+        assert hash(one) == hash(Login(name="n", password="p"))
+        assert repr(one) == f"Login(name='n', line={number})"
+        assert (Loose(number).b, repr(Loose(number)), Loose.b) == ("b", f"Loose(a={number})", "b")
+        assert Nothing() == Nothing()
+    assert Login(name="n", password="p") != Login(name="n")
+    assert [(f.name, f.compare, f.repr) for f in dataclasses.fields(Login)] == [
+        ("name", True, True), ("password", True, False), ("line", False, True), ("seen", False, False),
+    ]  # fmt: skip
+    assert dataclasses.replace(Login(name="n", line=3), name="m").line == 3
+
+
 def test_objects_are_made_alike_before_and_after_an_init_is_generated() -> None:
     made = [Point(number, y=1) for number in range(20)]
     assert [(one.x, one.y, one.names, one.far()) for one in made] == [(n, 1, [], n + 1) for n in range(20)]
