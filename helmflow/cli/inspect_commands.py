@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     import typer
 
     from helmflow.core.events import Event
+    from helmflow.flows.history import HistoryRow
+    from helmflow.flows.status import ReleaseState
 
 
 def register(app: typer.Typer) -> None:
@@ -170,19 +173,12 @@ def write_values(given: SimpleNamespace) -> int:
 def status(given: SimpleNamespace) -> int:
     """Show what the cluster has of every release."""
     from helmflow.flows import status as flow
-    from helmflow.ui.jsonl import as_json
-    from helmflow.ui.text import columns, namer, sanitize
+    from helmflow.ui.text import sanitize
 
     with reporters.reporting(given) as reporter:
         rows = flow.status(options.run_options(given), reporter.emit)
-    if given.output == "json":
-        _write(json.dumps([as_json(row) for row in rows], indent=2) + "\n")
-        return ExitCode.OK
-    name = namer(row.id for row in rows)
-    table = [("RELEASE", "STATUS", "REVISION", "CHART", "APP VERSION", "UPDATED", "DESCRIPTION")]
-    table.extend(
+    cells = [
         (
-            name(row.id),
             row.status or "not installed",
             str(row.revision or "-"),
             row.chart,
@@ -191,36 +187,39 @@ def status(given: SimpleNamespace) -> int:
             sanitize(row.description),
         )
         for row in rows
-    )
-    _write("\n".join(columns(table)) + "\n")
-    return ExitCode.OK
+    ]
+    return _show(given, rows, ("STATUS", "REVISION", "CHART", "APP VERSION", "UPDATED", "DESCRIPTION"), cells)
 
 
 def history(given: SimpleNamespace) -> int:
     """Show every stored revision of the selected releases."""
     from helmflow.flows import history as flow
-    from helmflow.ui.jsonl import as_json
-    from helmflow.ui.text import columns, namer, sanitize
+    from helmflow.ui.text import sanitize
 
     with reporters.reporting(given) as reporter:
         rows = flow.history(options.run_options(given), reporter.emit)
+    cells = [
+        (str(row.revision), row.updated, row.status, row.chart, row.app_version, sanitize(row.description))
+        for row in rows
+    ]
+    return _show(given, rows, ("REVISION", "UPDATED", "STATUS", "CHART", "APP VERSION", "DESCRIPTION"), cells)
+
+
+def _show(
+    given: SimpleNamespace,
+    rows: Sequence[ReleaseState | HistoryRow],
+    heads: tuple[str, ...],
+    cells: Sequence[tuple[str, ...]],
+) -> int:
+    """Rows about releases as JSON, or their cells as a table behind the releases' names."""
+    from helmflow.ui.jsonl import as_json
+    from helmflow.ui.text import columns, namer
+
     if given.output == "json":
         _write(json.dumps([as_json(row) for row in rows], indent=2) + "\n")
         return ExitCode.OK
     name = namer(row.id for row in rows)
-    table = [("RELEASE", "REVISION", "UPDATED", "STATUS", "CHART", "APP VERSION", "DESCRIPTION")]
-    table.extend(
-        (
-            name(row.id),
-            str(row.revision),
-            row.updated,
-            row.status,
-            row.chart,
-            row.app_version,
-            sanitize(row.description),
-        )
-        for row in rows
-    )
+    table = [("RELEASE", *heads), *((name(row.id), *own) for row, own in zip(rows, cells, strict=True))]
     _write("\n".join(columns(table)) + "\n")
     return ExitCode.OK
 
