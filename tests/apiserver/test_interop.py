@@ -289,7 +289,7 @@ PRUNING = RunningOptions(lease_duration_s=1.0, prune=True)
 
 def _named(shared: Shared) -> None:
     text = (shared.town.folder / "helmflow.yaml").read_text(encoding="utf-8")
-    shared.town.file("helmflow.yaml", f"project: shop\n{text}")
+    shared.town.file("helmflow.yaml", f"project: shop-{shared.town.number}\n{text}")
 
 
 def _without_web(shared: Shared) -> Any:
@@ -297,7 +297,7 @@ def _without_web(shared: Shared) -> Any:
     shared.town.chart("other", config=charts.CONFIG)
     shared.town.file(
         "helmflow.yaml",
-        "project: shop\nreleases: [{name: other, namespace: NS(apps), chart: ./charts/other}]\n",
+        f"project: shop-{shared.town.number}\nreleases: [{{name: other, namespace: NS(apps), chart: ./charts/other}}]\n",
     )
     return shared.town.diff(running=PRUNING)
 
@@ -331,7 +331,7 @@ def test_what_helm_installed_before_is_known_by_its_first_day(shared: Shared, ag
         "{name: web, namespace: NS(apps), chart: ./charts/web, values: [values.yaml]}",
         "{name: more, namespace: NS(apps), chart: ./charts/more}",
     )
-    town.file("helmflow.yaml", f"project: shop\nreleases: [{', '.join(both)}]\n")
+    town.file("helmflow.yaml", f"project: shop-{town.number}\nreleases: [{', '.join(both)}]\n")
     assert report_of(town.sync(), "web").action == "keep"
     assert len(town.history("web")) == 1
     if again:
