@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from helmflow.core import yaml_dialect
 from helmflow.helm.chart import package, records
 from helmflow.providers.charts.cache import ChartCache
 from helmflow.providers.charts.oci import RegistryClient
@@ -122,21 +124,20 @@ def test_charts_of_plain_registries_are_shown(project: Project, oci_registry: st
 @pytest.mark.nightly
 def test_an_index_of_fifty_megabytes_is_read_within_bounds(project: Project, tmp_path: Path) -> None:
     files = packed(tmp_path, ("web", "1.0.0"))
-    head, _, entry = files["/index.yaml"].decode().partition("entries:\n")
-    lines = [head, "entries:\n", entry if entry.startswith("  web:") else ""]
+    head, _, entry = yaml_dialect.dump(json.loads(files["/index.yaml"])).partition("entries:\n")
+    lines = [head, "entries:\n"]
     filler = "    description: " + "a chart of many " * 20 + "\n"
     size, number = 0, 0
     while size < 50 * 1024 * 1024:
         one = f"  made-{number:06}:\n" + "".join(
             f"  - apiVersion: v2\n    name: made-{number:06}\n    version: {minor}.0.0\n{filler}"
-            f"    digest: {'a' * 64}\n    created: '2024-01-01T00:00:00Z'\n    urls: [made-{number}-{minor}.tgz]\n"
+            f"    digest: {'a' * 64}\n    created: '2024-01-01T00:00:00Z'\n    urls:\n    - made-{number}-{minor}.tgz\n"
             for minor in range(10)
         )
         lines.append(one)
         size += len(one)
         number += 1
-    tail = "" if lines[2] else entry
-    files["/index.yaml"] = "".join([*lines, tail]).encode()
+    files["/index.yaml"] = "".join([*lines, entry]).encode()
     with serving(Site(files)) as site:
         project.write(
             f"repositories: [{{name: r, url: '{site.url}'}}]\nreleases: [{{name: a, chart: r/web}}]\n"
