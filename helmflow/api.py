@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from helmflow.core.records import dataclass
 
 if TYPE_CHECKING:
     from helmflow.helm.chart.model import Chart

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from helmflow.cli.exit_codes import ExitCode
 from helmflow.core.errors import ConfigError
+from helmflow.core.records import dataclass
 
 if TYPE_CHECKING:
     import typer

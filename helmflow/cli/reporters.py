@@ -7,7 +7,6 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from helmflow.core.errors import ConfigError, HelmflowError, Mistake
 from helmflow.core.events import Emit, Event, Warned
+from helmflow.core.records import dataclass
 from helmflow.core.sensitive import mask_everything
 from helmflow.execute.report import RunReport
 from helmflow.ui.theme import Theme, choose

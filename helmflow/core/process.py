@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from helmflow.core.errors import HelmflowError
+from helmflow.core.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

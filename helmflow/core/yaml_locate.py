@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Literal
 
+from helmflow.core.records import dataclass
 from helmflow.core.source import SourceText, Span
 from helmflow.core.yaml_nodes import RawNode, YamlError, documents
 from helmflow.core.yaml_read import NativeDecoder, is_merge

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from helmflow.core.limits import MAX_YAML_DEPTH
+from helmflow.core.records import dataclass, field
 
 
 class YamlError(ValueError):

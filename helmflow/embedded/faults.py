@@ -18,9 +18,9 @@ On a PersistentVolumeClaim:  fail: pending   it is never bound
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final
 
+from helmflow.core.records import dataclass
 from helmflow.embedded.cluster import duration
 
 Json = dict[str, Any]

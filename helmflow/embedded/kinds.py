@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
+from helmflow.core.records import dataclass, field
 from helmflow.embedded import schema as schemas
 from helmflow.embedded.schema import Schema
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from helmflow.core.records import dataclass, replace
 from helmflow.embedded import fieldsets, merging
 from helmflow.embedded.fieldsets import FieldSet
 from helmflow.embedded.schema import Schema

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import gzip
 import json
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
+from helmflow.core.records import dataclass
 from helmflow.embedded import authorization, converting, managing, patching, pods, reading, scaling, writing
 from helmflow.embedded.cluster import Cluster
 from helmflow.embedded.kinds import Registry, Resource

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Final
 
+from helmflow.core.records import dataclass, field
 from helmflow.embedded import (
     converting,
     customs,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from helmflow.core.clock import Clock
 from helmflow.core.errors import HelmflowError
 from helmflow.core.events import Emit
 from helmflow.core.ids import ObjectRef, ReleaseId
+from helmflow.core.records import dataclass, field
 from helmflow.execute.cancel import CancelToken
 from helmflow.execute.report import PodOutput, TestResult
 from helmflow.plan.model import ReleasePlan

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
 
 from helmflow.core.clock import Deadline
 from helmflow.core.errors import ClusterError, HelmflowError
 from helmflow.core.events import ObjectApplied, PodLog
 from helmflow.core.ids import ObjectRef
+from helmflow.core.records import replace
 from helmflow.execute.bench import Bench, StepFailed
 from helmflow.execute.report import PodOutput, TestResult
 from helmflow.helm.release.record import HookPhase, HookRecord, go_time

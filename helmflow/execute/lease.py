@@ -8,7 +8,6 @@ import socket
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
@@ -16,6 +15,7 @@ from helmflow.core.clock import Clock, Deadline
 from helmflow.core.errors import ClusterError, HelmflowError, Mistake
 from helmflow.core.events import Emit, ObjectWaiting, Warned
 from helmflow.core.ids import ObjectRef, ReleaseId
+from helmflow.core.records import dataclass, field
 from helmflow.execute.cancel import CancelToken
 from helmflow.kube import errors
 from helmflow.kube.client import JSON_PATCH, KubeClient

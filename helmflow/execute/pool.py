@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Generic, Protocol, TypeVar
 
 from helmflow.core.events import Emit, Event
+from helmflow.core.records import dataclass
 from helmflow.execute.cancel import CancelToken
 from helmflow.execute.schedule import Schedule
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from helmflow.core.errors import Mistake
 from helmflow.core.ids import ObjectRef, ReleaseId
+from helmflow.core.records import dataclass
 
 
 class Outcome(StrEnum):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
 
 from helmflow.core.clock import Clock
 from helmflow.core.errors import ClusterError, HelmflowError, Mistake
 from helmflow.core.events import Emit, ReleaseFinished, ReleaseStarted, RunFinished, RunStarted, Warned
 from helmflow.core.ids import ReleaseId
+from helmflow.core.records import dataclass, field, replace
 from helmflow.execute.bench import Bench, Tools
 from helmflow.execute.cancel import Cancelled, CancelToken
 from helmflow.execute.lease import Held

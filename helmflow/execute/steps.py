@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from itertools import groupby
 from typing import Any, assert_never
 
@@ -11,6 +10,7 @@ from helmflow.core.clock import Deadline
 from helmflow.core.errors import ClusterError
 from helmflow.core.events import ObjectApplied, StepFinished, StepStarted
 from helmflow.core.ids import ObjectRef
+from helmflow.core.records import replace
 from helmflow.execute import chart_hooks, lease
 from helmflow.execute.bench import Bench, StepFailed
 from helmflow.helm.release import history, marks

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
 from helmflow.core.errors import ConfigError
 from helmflow.core.paths import cache_home
+from helmflow.core.records import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,12 +6,12 @@ import os
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from helmflow.core.errors import HelmflowError
 from helmflow.core.ids import ReleaseId
+from helmflow.core.records import replace
 from helmflow.state import files
 from helmflow.state.load import LoadRequest, load_desired
 from helmflow.state.model import DesiredState, Release

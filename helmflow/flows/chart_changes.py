@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 from helmflow.core import semver
 from helmflow.core.errors import ChartError, ConfigError
+from helmflow.core.records import replace
 from helmflow.helm.chart import load, package
 from helmflow.helm.chart.model import Chart
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from helmflow.core.clock import SystemClock
 from helmflow.core.errors import HelmflowError, RunFailed
 from helmflow.core.events import Emit
+from helmflow.core.records import dataclass, field
 from helmflow.execute.report import RunReport
 from helmflow.flows import release
 from helmflow.flows.options import ClusterOptions, RenderOptions, RunOptions, TestOptions

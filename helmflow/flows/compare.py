@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from helmflow.core.errors import ConfigError
 from helmflow.core.events import Emit
 from helmflow.core.ids import ReleaseId
+from helmflow.core.records import replace
 from helmflow.flows import prepare, rendering
 from helmflow.flows.options import RunOptions
 from helmflow.flows.session import Session, session_for

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from helmflow.core.clock import templates_at
+from helmflow.core.records import dataclass, replace
 from helmflow.flows import rendering, reusing
 from helmflow.flows.drafts import Draft
 from helmflow.flows.session import Cluster, Session

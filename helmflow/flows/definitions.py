@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from helmflow.core import yaml_dialect
 from helmflow.core.errors import ClusterError, Mistake
 from helmflow.core.ids import ObjectRef, ReleaseId
+from helmflow.core.records import dataclass, field
 from helmflow.helm.render.manifests import Manifest
 from helmflow.kube.client import KubeClient
 from helmflow.plan import crds, observe, shapes

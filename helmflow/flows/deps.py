@@ -6,12 +6,12 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from helmflow.core.errors import ConfigError
 from helmflow.core.events import Emit
+from helmflow.core.records import replace
 from helmflow.flows import prepare
 from helmflow.flows.options import RunOptions
 from helmflow.flows.session import Session, session_for

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from helmflow.core.ids import ObjectRef, ReleaseId
 from helmflow.core.limits import MIB
+from helmflow.core.records import dataclass, field, replace
 from helmflow.flows import guard
 from helmflow.flows.definitions import Definitions
 from helmflow.flows.options import RunOptions

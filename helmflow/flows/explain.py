@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from helmflow.core.errors import ConfigError
 from helmflow.core.events import Emit
+from helmflow.core.records import dataclass
 from helmflow.core.source import SourceText, Span
 from helmflow.flows import prepare
 from helmflow.flows.options import RunOptions

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from helmflow.core.errors import ChartError
 from helmflow.core.events import Emit
 from helmflow.core.ids import ReleaseId
+from helmflow.core.records import dataclass, replace
 from helmflow.flows import prepare
 from helmflow.flows.options import RunOptions
 from helmflow.flows.session import Session, session_for

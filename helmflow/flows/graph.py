@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 from helmflow.core.events import Emit
+from helmflow.core.records import dataclass, replace
 from helmflow.flows import prepare
 from helmflow.flows.options import RunOptions
 from helmflow.flows.session import Session, session_for

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from helmflow.core.events import Emit
 from helmflow.core.ids import ReleaseId
+from helmflow.core.records import dataclass
 from helmflow.flows import prepare
 from helmflow.flows.options import NeedsMode, RunOptions
 from helmflow.flows.session import Session, session_for

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from helmflow.core.events import Emit
 from helmflow.core.ids import ReleaseId
+from helmflow.core.records import dataclass
 from helmflow.flows import prepare, rendering
 from helmflow.flows.options import RunOptions
 from helmflow.flows.session import Session, session_for

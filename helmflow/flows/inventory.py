@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Container, Iterable, Mapping
-from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from helmflow.core.errors import ClusterError, Mistake
 from helmflow.core.events import Warned
 from helmflow.core.ids import ObjectRef, ReleaseId
+from helmflow.core.records import dataclass, replace
 from helmflow.execute.lease import API, ENVIRONMENT_PREFIX, MANAGED_BY, Leases
 from helmflow.execute.report import Outcome, ReleaseReport, RunReport
 from helmflow.execute.schedule import levels

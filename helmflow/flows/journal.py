@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from helmflow.core.errors import ConfigError
 from helmflow.core.events import Emit, Event, ReleaseFinished, StepStarted
 from helmflow.core.ids import ReleaseId
+from helmflow.core.records import dataclass, field
 from helmflow.flows.session import Session
 
 if TYPE_CHECKING:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from helmflow.core.errors import HelmflowError, Mistake
 from helmflow.core.events import Emit
 from helmflow.core.ids import ReleaseId
+from helmflow.core.records import dataclass
 from helmflow.flows import local_hooks, prepare, rendering
 from helmflow.flows.journal import Journal
 from helmflow.flows.options import RunOptions

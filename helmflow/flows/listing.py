@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from helmflow.core.errors import ConfigError
 from helmflow.core.events import Emit
+from helmflow.core.records import dataclass
 from helmflow.flows.options import RunOptions
 from helmflow.flows.session import Session, session_for
 from helmflow.helm.release.record import ReleaseStatus, Revision

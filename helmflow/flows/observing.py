@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from helmflow.core.ids import ObjectRef
+from helmflow.core.records import dataclass
 from helmflow.execute.lease import Leases, holder_of, is_stale
 from helmflow.flows import definitions
 from helmflow.flows.drafts import Draft

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from helmflow.core import semver
 from helmflow.core.errors import ChartError, ConfigError
 from helmflow.core.events import Emit
+from helmflow.core.records import dataclass
 from helmflow.flows import deps, prepare
 from helmflow.flows.options import RunOptions
 from helmflow.flows.session import Session, session_for

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from helmflow.core.events import ReleasePlanned
 from helmflow.core.ids import ReleaseId
+from helmflow.core.records import replace
 from helmflow.execute.lease import Leases, leases
 from helmflow.flows import contents, identity, inventory, observing, release_plans
 from helmflow.flows.drafts import Draft, clusters_of, draft_of

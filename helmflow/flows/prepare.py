@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from helmflow.core.errors import ConfigError, HelmflowError, Refusal
 from helmflow.core.events import ChartFetched, Emit
 from helmflow.core.ids import ReleaseId
+from helmflow.core.records import dataclass, field, replace
 from helmflow.core.source import Span
 from helmflow.execute.pool import Skipped, Work, run_all
 from helmflow.execute.schedule import Schedule, levels

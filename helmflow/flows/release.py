@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from helmflow.core.errors import Refusal
 from helmflow.core.events import Emit
 from helmflow.core.ids import ReleaseId
+from helmflow.core.records import dataclass, field, replace
 from helmflow.execute.report import RunReport
 from helmflow.flows import destroy, planning, prepare, rendering, rollback, sync, test
 from helmflow.flows.drafts import owner_of

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from helmflow.core.errors import HelmflowError, Mistake
+from helmflow.core.records import replace
 from helmflow.flows.drafts import Draft
 from helmflow.flows.options import TestOptions
 from helmflow.helm.release import codec

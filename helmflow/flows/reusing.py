@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from enum import StrEnum
 from typing import Any
 
+from helmflow.core.records import replace
 from helmflow.flows.options import RunningOptions
 from helmflow.helm.chart.model import Chart
 from helmflow.helm.release.record import Revision
@@ -44,7 +44,7 @@ def reused(
     """The chart and the values to render."""
     if mode is ValuesMode.RESET or (mode is ValuesMode.UNLESS_GIVEN and given):
         return chart, given
-    values = coalesce_tables(dict(given), dict(deployed.config))
+    values = coalesce_tables(dict(given), dict(deployed.config), defaults=False)
     if mode is not ValuesMode.REUSE:
         return chart, values
     stored = deployed.chart.get("values")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Container
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from helmflow.core.events import Emit, Event, RunFinished, RunStarted
 from helmflow.core.ids import ReleaseId
+from helmflow.core.records import dataclass, replace
 from helmflow.execute import run
 from helmflow.execute.bench import FireLocalHooks, Tools
 from helmflow.execute.lease import Held, LeaseKeeper

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 
 from helmflow.core.errors import HelmflowError, Refusal
 from helmflow.core.events import Emit
 from helmflow.core.ids import ReleaseId
+from helmflow.core.records import dataclass, replace
 from helmflow.execute.lease import leases
 from helmflow.execute.report import RunReport
 from helmflow.flows import inventory, prepare

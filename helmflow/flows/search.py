@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import cmp_to_key
 from typing import Any
 
 from helmflow.core import semver
 from helmflow.core.errors import ConfigError
+from helmflow.core.records import dataclass
 from helmflow.providers.charts.fetch import ChartFetcher
 from helmflow.providers.charts.repository import IndexEntry
 from helmflow.state.model import Repository

@@ -6,13 +6,13 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from helmflow.core.clock import Clock, SystemClock
 from helmflow.core.errors import Mistake
 from helmflow.core.events import Emit, Warned
+from helmflow.core.records import dataclass, field
 from helmflow.execute.cancel import CancelToken
 from helmflow.flows.options import ClusterOptions, RunOptions
 

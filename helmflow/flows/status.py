@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from helmflow.core.errors import HelmflowError
 from helmflow.core.events import Emit
 from helmflow.core.ids import ReleaseId
+from helmflow.core.records import dataclass
 from helmflow.flows import prepare
 from helmflow.flows.journal import Journal
 from helmflow.flows.options import NeedsMode, RunOptions

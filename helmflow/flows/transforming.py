@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from helmflow.core import process, yaml_dialect
 from helmflow.core.errors import ConfigError, HelmflowError
+from helmflow.core.records import dataclass
 from helmflow.core.sensitive import SecretTexts
 from helmflow.core.source import Span
 from helmflow.plan import transformers

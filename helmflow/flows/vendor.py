@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from helmflow.core.errors import ConfigError
 from helmflow.core.events import Emit
+from helmflow.core.records import dataclass
 from helmflow.flows import deps, prepare
 from helmflow.flows.options import RunOptions
 from helmflow.flows.session import Session, session_for

@@ -9,13 +9,13 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 from helmflow.core.clock import Clock, SystemClock
 from helmflow.core.errors import ClusterError
 from helmflow.core.ids import ObjectRef
+from helmflow.core.records import dataclass, replace
 from helmflow.kube import discovery as discovering
 from helmflow.kube import errors, objects
 from helmflow.kube.discovery import Discovery, DiscoveryCache, Resource

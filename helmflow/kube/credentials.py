@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from helmflow.core.clock import Clock
 from helmflow.core.errors import ClusterError
+from helmflow.core.records import dataclass
 from helmflow.kube.kubeconfig import Credentials, Target
 
 TOKEN_FILE_S: Final = 60.0  # a service account's token is replaced in place long before it expires

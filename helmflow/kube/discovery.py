@@ -7,13 +7,13 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from helmflow.core.errors import ClusterError
 from helmflow.core.ids import ObjectRef
+from helmflow.core.records import dataclass, field
 
 ACCEPT = (
     "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,"

@@ -20,10 +20,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from helmflow.core.errors import ClusterError
+from helmflow.core.records import dataclass
 
 MAX_SHOWN = 2000  # characters of a server's message: an OpenAPI validation error can list megabytes
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from helmflow.core.errors import ClusterError
 from helmflow.core.ids import ObjectRef
+from helmflow.core.records import dataclass
 from helmflow.kube import objects, readiness
 from helmflow.kube.client import KubeClient
 from helmflow.kube.objects import KubeObject, at, condition

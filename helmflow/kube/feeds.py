@@ -6,10 +6,10 @@ import random
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from helmflow.core.errors import ClusterError
+from helmflow.core.records import dataclass, field
 from helmflow.kube import errors, objects
 from helmflow.kube.client import KubeClient
 from helmflow.kube.objects import KubeObject

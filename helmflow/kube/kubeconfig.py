@@ -8,11 +8,11 @@ import difflib
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 from helmflow.core.errors import ConfigError
+from helmflow.core.records import dataclass, field, replace
 from helmflow.core.sensitive import SecretText
 
 SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
+from helmflow.core.records import dataclass
 from helmflow.kube import objects
 from helmflow.kube.objects import at, condition
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 from helmflow.core.clock import Clock
 from helmflow.core.errors import ClusterError
+from helmflow.core.records import dataclass, field
 from helmflow.kube import errors
 
 ATTEMPTS = 6

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
@@ -12,6 +11,7 @@ from helmflow.core.clock import Deadline
 from helmflow.core.errors import ClusterError
 from helmflow.core.events import Emit, ObjectWaiting
 from helmflow.core.ids import ObjectRef, ReleaseId
+from helmflow.core.records import dataclass, field, replace
 from helmflow.kube import evidence, objects, readiness
 from helmflow.kube.client import KubeClient
 from helmflow.kube.evidence import ContainerEvidence, Family

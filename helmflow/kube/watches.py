@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from helmflow.core.errors import ClusterError
+from helmflow.core.records import dataclass
 from helmflow.kube import errors, objects
 from helmflow.kube.objects import KubeObject
 from helmflow.kube.transport import Response

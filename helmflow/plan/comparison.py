@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from helmflow.core.errors import ClusterError, Mistake
 from helmflow.core.ids import ObjectRef, ReleaseId
+from helmflow.core.records import dataclass
 from helmflow.helm.render.kinds import in_install_order
 from helmflow.kube import errors, ownership
 from helmflow.kube.client import KubeClient

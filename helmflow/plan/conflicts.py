@@ -5,9 +5,9 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
+from helmflow.core.records import dataclass
 from helmflow.kube.errors import OwnedField
 from helmflow.kube.ownership import MANAGER
 from helmflow.plan.objects import RELEASE_NAME

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from helmflow.core.errors import Mistake
+from helmflow.core.records import dataclass
 from helmflow.helm.release.record import ReleaseStatus
 from helmflow.plan.model import Action, ActionKind
 

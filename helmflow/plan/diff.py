@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from helmflow.core.ids import ObjectRef
+from helmflow.core.records import dataclass
 from helmflow.helm.release import codec
 from helmflow.helm.release.record import Revision
 from helmflow.helm.render.engine import Rendered

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from helmflow.core.records import dataclass
 from helmflow.plan import shapes
 
 Path = tuple[str | int, ...]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from helmflow.core.ids import ObjectRef, ReleaseId
+from helmflow.core.records import dataclass, field
 
 if TYPE_CHECKING:
     from helmflow.core.errors import Mistake

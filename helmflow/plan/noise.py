@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from helmflow.core.errors import ConfigError
 from helmflow.core.ids import ObjectRef
+from helmflow.core.records import dataclass
 from helmflow.plan import shapes
 from helmflow.plan.model import Cause
 from helmflow.plan.shapes import Path

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
 from helmflow.core.ids import ObjectRef, ReleaseId
+from helmflow.core.records import dataclass
 from helmflow.helm.render.manifests import Manifest
 
 Json = Any

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from helmflow.core.errors import ClusterError
 from helmflow.core.ids import ObjectRef
+from helmflow.core.records import dataclass
 from helmflow.helm.release.record import ReleaseStatus, Revision
 from helmflow.helm.release.storage import RevisionStore
 from helmflow.kube import applying

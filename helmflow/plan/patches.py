@@ -5,10 +5,10 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from helmflow.core.errors import ConfigError
+from helmflow.core.records import dataclass
 from helmflow.plan.objects import is_cluster_scoped
 
 Json = Any

@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +17,7 @@ from helmflow.core import errors as core_errors
 from helmflow.core import ids
 from helmflow.core.errors import ConfigError, Refusal
 from helmflow.core.ids import ObjectRef, ReleaseId
+from helmflow.core.records import dataclass, field, replace
 from helmflow.helm.release import marks, record
 from helmflow.plan import model, settings, shapes
 from helmflow.plan.model import Plan

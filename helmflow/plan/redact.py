@@ -7,9 +7,9 @@ import hmac
 import re
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any
 
+from helmflow.core.records import dataclass, field, replace
 from helmflow.plan.model import Change
 
 Json = Any

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from helmflow.core.ids import ReleaseId
+from helmflow.core.records import replace
 from helmflow.helm.release import codec
 from helmflow.helm.release.record import ApplyMethod, HookRecord, ReleaseStatus, Revision
 from helmflow.helm.render.engine import Rendered

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Final
 
 from helmflow.core import yaml_dialect
 from helmflow.core.ids import ObjectRef, ReleaseId
+from helmflow.core.records import dataclass
 from helmflow.plan.model import ActionKind, Change, ChangeKind, Plan, ReleasePlan
 
 Object = Mapping[str, Any]

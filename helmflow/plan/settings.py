@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, TypeVar
+
+from helmflow.core.records import dataclass, replace
 
 if TYPE_CHECKING:
     from helmflow.state.model import ReleaseOptions

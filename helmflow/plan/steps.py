@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import assert_never
 
+from helmflow.core.records import dataclass
 from helmflow.helm.release.record import HookPhase, ReleaseStatus, Revision
 from helmflow.kube.ownership import client_side_entries
 from helmflow.plan import removal

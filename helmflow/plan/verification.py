@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from helmflow.core.errors import ClusterError, Mistake
 from helmflow.core.ids import ObjectRef
+from helmflow.core.records import dataclass
 from helmflow.kube import errors, structural
 from helmflow.kube.client import KubeClient
 from helmflow.plan import observe

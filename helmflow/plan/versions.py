@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from typing import Protocol
 
 from helmflow.core.ids import ObjectRef
+from helmflow.core.records import dataclass, replace
 from helmflow.plan.objects import Target
 
 

@@ -12,13 +12,13 @@ import tarfile
 import tempfile
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote
 
 from helmflow.core import limits, process
 from helmflow.core.errors import ConfigError, HelmflowError
+from helmflow.core.records import dataclass
 from helmflow.providers.charts.cache import ChartCache
 from helmflow.providers.mirrors import NO_MIRRORS, Mirrors
 

@@ -7,11 +7,11 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urljoin, urlsplit
 
 from helmflow.core.errors import ChartError
+from helmflow.core.records import dataclass, field, replace
 from helmflow.core.sensitive import SecretText
 from helmflow.providers import netrc_file, proxies
 from helmflow.providers.mirrors import NO_MIRRORS, Mirrors

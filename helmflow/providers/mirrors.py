@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Final
 
 from helmflow.core.errors import ConfigError
+from helmflow.core.records import dataclass, field
 
 VARIABLE: Final = "HELMFLOW_MIRRORS"
 

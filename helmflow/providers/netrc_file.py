@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from helmflow.core.errors import ChartError
+from helmflow.core.records import replace
 from helmflow.core.sensitive import SecretText
 
 if TYPE_CHECKING:

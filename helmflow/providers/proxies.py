@@ -6,8 +6,9 @@ import base64
 import ipaddress
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
+
+from helmflow.core.records import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)

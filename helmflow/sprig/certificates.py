@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import dropwhile
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from helmflow.core.records import dataclass
 from helmflow.gotemplate.functions import FunctionError, function, table
 from helmflow.gotemplate.gotypes import GoObject
 from helmflow.gotemplate.printf import format_value

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import functools
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from helmflow.core.lazy import pattern
+from helmflow.core.records import dataclass
 
 if TYPE_CHECKING:
     from helmflow.sprig.gotime import Location, Time

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
+
+from helmflow.core.records import dataclass, field
 
 _TRUE, _FALSE = "on", "off"
 _NUMBER, _TEXT, _LIST, _SECONDS = "number", "text", "list", "seconds"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 
 from helmflow.core.events import Emit
 from helmflow.core.ids import ReleaseId
+from helmflow.core.records import dataclass, replace
 from helmflow.state.load import LoadRequest, load_desired
 from helmflow.state.model import DesiredState, Release
 from helmflow.state.values import layer, leaves

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from helmflow.core.errors import ConfigError, HelmflowError, Mistake
 from helmflow.core.events import Emit, Warned
+from helmflow.core.records import dataclass, field
 from helmflow.core.sensitive import SecretTexts
 from helmflow.core.source import Span
 from helmflow.state.ports import Ports

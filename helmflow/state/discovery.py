@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from helmflow.core.errors import ConfigError
+from helmflow.core.records import dataclass
 from helmflow.state import files
 from helmflow.state.context import Context
 

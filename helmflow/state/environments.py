@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from helmflow.core.errors import ConfigError, TemplateError
 from helmflow.core.lazy import pattern
+from helmflow.core.records import dataclass, field, replace
 from helmflow.core.source import SourceText, Span
 from helmflow.state import files, merging
 from helmflow.state.context import Context

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from helmflow.core.errors import ConfigError
+from helmflow.core.records import dataclass
 from helmflow.core.source import SourceText, Span
 from helmflow.state.model import DesiredState, Release
 from helmflow.state.reading import span_of

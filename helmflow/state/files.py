@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import glob
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from helmflow.core.errors import ConfigError
+from helmflow.core.records import dataclass
 from helmflow.core.source import Span
 
 if TYPE_CHECKING:

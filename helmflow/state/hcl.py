@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from helmflow.core.errors import ConfigError
+from helmflow.core.records import dataclass, field
 from helmflow.core.source import SourceText, Span
 from helmflow.state import hcl_functions
 

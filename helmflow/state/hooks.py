@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from helmflow.core.errors import ConfigError, TemplateError
+from helmflow.core.records import dataclass
 from helmflow.core.source import SourceText
 from helmflow.state.context import Trust
 from helmflow.state.model import DesiredState, KubectlApply, LocalHook, Release

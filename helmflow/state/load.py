@@ -6,11 +6,11 @@ import gc
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from helmflow.core.errors import ConfigError
 from helmflow.core.events import Emit
+from helmflow.core.records import dataclass, field, replace
 from helmflow.core.source import Span
 from helmflow.state import discovery, environments, files, parts, selectors, state_values
 from helmflow.state.context import Context, HelmFlags, Trust

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from helmflow.core.errors import ConfigError
+from helmflow.core.records import dataclass
 from helmflow.core.source import Span
 from helmflow.state.context import Context
 from helmflow.state.reading import values_text

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from helmflow.core.ids import ReleaseId
+from helmflow.core.records import dataclass, field
 
 if TYPE_CHECKING:
     from helmflow.core.errors import Mistake

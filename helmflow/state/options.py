@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Final
 
+from helmflow.core.records import replace
 from helmflow.state import arguments
 from helmflow.state.context import Context
 from helmflow.state.model import ReleaseOptions

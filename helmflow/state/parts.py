@@ -5,11 +5,11 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from helmflow.core.errors import ConfigError, TemplateError
+from helmflow.core.records import dataclass, field
 from helmflow.core.source import SourceText, Span
 from helmflow.state import environments, files, merging, pins
 from helmflow.state.context import Context

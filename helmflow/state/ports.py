@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
+
+from helmflow.core.records import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from helmflow.core import yaml_hints
 from helmflow.core.errors import ConfigError, Mistake
+from helmflow.core.records import dataclass, field
 from helmflow.core.source import SourceText, Span
 from helmflow.core.yaml_nodes import RawNode, YamlError, documents
 from helmflow.core.yaml_read import NativeDecoder, is_merge

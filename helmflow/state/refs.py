@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote
 
 from helmflow.core.errors import ConfigError
+from helmflow.core.records import dataclass, field
 from helmflow.state.ports import Reference
 
 if TYPE_CHECKING:

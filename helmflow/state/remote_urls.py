@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import posixpath
 import re
-from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from helmflow.core.errors import ConfigError
+from helmflow.core.records import dataclass
 
 _GETTER = re.compile(r"^([a-z0-9]+)::(.+)$")
 _REF = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./+@{}^~-]*")

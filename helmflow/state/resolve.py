@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from helmflow.core.errors import ConfigError, HelmflowError, Mistake
 from helmflow.core.ids import ReleaseId
+from helmflow.core.records import dataclass
 from helmflow.core.source import Span
 from helmflow.state import conditions, files, fixpoint, inherit, lockfile, no_effect, options
 from helmflow.state.context import Context

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from helmflow.core.errors import ConfigError
 from helmflow.core.ids import ReleaseId
+from helmflow.core.records import dataclass, replace
 from helmflow.state.graph import ReleaseGraph
 from helmflow.state.model import DesiredState, Presence, Release
 

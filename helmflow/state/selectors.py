@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from helmflow.core.errors import ConfigError
+from helmflow.core.records import dataclass
 
 # Helmfile 1.7.4, pkg/state/release_filters.go
 _TERM = re.compile(r"^([a-zA-Z0-9_./+-]+)(!=|=)([a-zA-Z0-9_./+-]+)$", re.ASCII)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from helmflow.core.errors import TemplateError
+from helmflow.core.records import dataclass
 from helmflow.core.source import SourceText, Span
 from helmflow.gotemplate.templates import TemplateSet
 from helmflow.state.functions import Running, functions

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from helmflow.core import yaml_hints
 from helmflow.core.errors import ConfigError, TemplateError
+from helmflow.core.records import dataclass, field
 from helmflow.core.source import SourceText, Span
 from helmflow.state import files, merging, refs, secret_files
 from helmflow.state.context import Context, read_text

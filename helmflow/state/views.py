@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from helmflow.core.errors import ConfigError
 from helmflow.core.ids import ReleaseId
+from helmflow.core.records import dataclass
 from helmflow.core.sensitive import SecretTexts
 from helmflow.core.source import SourceText
 from helmflow.state import merging, values

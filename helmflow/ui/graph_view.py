@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from html import escape
 from typing import Final
+
+from helmflow.core.records import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

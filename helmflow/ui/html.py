@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cache
 from html import escape
 from importlib.resources import files
@@ -13,6 +12,7 @@ from typing import Final
 
 from helmflow.core.errors import Mistake
 from helmflow.core.ids import ReleaseId
+from helmflow.core.records import dataclass, field
 from helmflow.core.sensitive import mask_everything
 from helmflow.execute.report import ReleaseReport, RunReport
 from helmflow.plan import risk

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from html import escape
 from typing import Final
 
+from helmflow.core.records import dataclass
 from helmflow.ui.graph_view import GAP_X, GAP_Y, HEIGHT, WIDTH, Node, places, short
 from helmflow.ui.recording import Track
 from helmflow.ui.text import duration, sanitize

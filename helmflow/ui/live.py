@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, assert_never
 
 from helmflow.core import events
 from helmflow.core.ids import ReleaseId
+from helmflow.core.records import dataclass, field
 from helmflow.core.sensitive import mask_everything
 from helmflow.ui import error_view
 from helmflow.ui.text import columns, duration, namer, sanitize

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
 from helmflow.core import events
 from helmflow.core.errors import Mistake
 from helmflow.core.ids import ReleaseId
+from helmflow.core.records import dataclass, field
 
 LOG_LINES: Final = 50  # of one release: the end is where a failure is
 

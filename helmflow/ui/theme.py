@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import IO, Final
+
+from helmflow.core.records import dataclass
 
 _CODES: Final = {
     "red": "31",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from helmflow.core.errors import ConfigError
+from helmflow.core.records import dataclass, replace
 from helmflow.plan.model import ActionKind, Change, Plan, ReleasePlan
 
 _TEST_HOOK = re.compile(r"""helm\.sh/hook["']?:\s*["']?[^\n]*\btest(-success|-failure)?\b""")

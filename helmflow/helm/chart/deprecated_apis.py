@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import Final
+
+from helmflow.core.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

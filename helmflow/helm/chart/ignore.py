@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from helmflow.core.errors import ChartError
+from helmflow.core.records import dataclass
 
 IGNORE_FILE = ".helmignore"
 _DEFAULT = "templates/.?*"

@@ -6,7 +6,6 @@ import os
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +14,7 @@ from helmflow.core import semver, yaml_dialect, yaml_nodes
 from helmflow.core.errors import ChartError
 from helmflow.core.go_json import go_quote
 from helmflow.core.lazy import pattern
+from helmflow.core.records import dataclass, field
 from helmflow.helm.chart import lint_documents, metadata, unpack
 from helmflow.helm.chart.capabilities import Capabilities
 from helmflow.helm.chart.load import load
@@ -316,7 +316,7 @@ def _values(linter: Linter, overrides: dict[str, Any], skip_schema: object) -> N
         return
     from helmflow.helm.values import coalesce, schema
 
-    merged = coalesce.coalesce_tables(overrides, defaults or {})
+    merged = coalesce.coalesce_tables(overrides, defaults or {}, defaults=False)
     linter.check(Severity.ERROR, path.name, schema.check(schema_text, merged))
 
 
@@ -327,18 +327,16 @@ def _dependencies(linter: Linter) -> None:
         return
     present = [sub.name for sub in chart.dependencies]
     declared = [dependency.name for dependency in chart.metadata.declared]
-    undeclared = ",".join(name for name in present if name not in declared)
-    missing = ",".join(name for name in declared if name not in present)
+    undeclared = [name for name in present if name not in declared]
+    missing = [name for name in declared if name not in present]
     keys = [dependency.alias or dependency.name for dependency in chart.metadata.declared]
-    doubled = ",".join(key for position, key in enumerate(keys) if key in keys[:position])
-    where = linter.directory
-    linter.check(
-        Severity.ERROR, where, undeclared and f"chart metadata is missing these dependencies: {undeclared}"
-    )
-    linter.check(Severity.ERROR, where, doubled and f"multiple dependencies with name or alias: {doubled}")
-    linter.check(
-        Severity.WARNING, where, missing and f"chart directory is missing these dependencies: {missing}"
-    )
+    doubled = [key for position, key in enumerate(keys) if key in keys[:position]]
+    for severity, problem, names in (
+        (Severity.ERROR, "chart metadata is missing these dependencies", undeclared),
+        (Severity.ERROR, "multiple dependencies with name or alias", doubled),
+        (Severity.WARNING, "chart directory is missing these dependencies", missing),
+    ):
+        linter.check(severity, linter.directory, f"{problem}: {','.join(names)}" if names else None)
 
 
 def _crds(linter: Linter) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from helmflow.core import yaml_dialect
 from helmflow.core.errors import ChartError
 from helmflow.core.go_json import JsonError
 from helmflow.core.go_json_scan import scan_prefix
+from helmflow.core.records import dataclass
 from helmflow.helm.chart.load import values_documents
 from helmflow.helm.chart.metadata import go_number, json_type
 

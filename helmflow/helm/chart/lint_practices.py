@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from helmflow.core import semver
 from helmflow.core.errors import HelmflowError
+from helmflow.core.records import dataclass
 from helmflow.helm.chart.lint import Message, Severity
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +14,7 @@ from helmflow.core import yaml_dialect, yaml_hints
 from helmflow.core.errors import ChartError
 from helmflow.core.garbage import Paused
 from helmflow.core.limits import KIB, MAX_CHART_BYTES, MAX_CHART_FILE_BYTES, MAX_CHART_MEMBERS
+from helmflow.core.records import replace
 from helmflow.core.source import SourceText, Span
 from helmflow.helm.chart import archive, ignore, metadata
 from helmflow.helm.chart.model import Chart, ChartFile, Lock, Metadata
@@ -155,6 +155,8 @@ def load_files(files: Iterable[ChartFile]) -> Chart:
             schema = file.data
         elif name in ("Chart.lock", "requirements.lock"):
             lock = metadata.read_lock(file.data, source=name)
+            if meta is None and name == "requirements.lock":
+                meta = Metadata()
             if name == "requirements.lock" and meta is not None and meta.api_version == "v1":
                 others.append(file)
         elif name == "requirements.yaml":

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, NoReturn
 
 from helmflow.core import go_json, semver, yaml_dialect
 from helmflow.core.errors import ChartError
 from helmflow.core.lazy import pattern
+from helmflow.core.records import replace
 from helmflow.core.source import SourceText, Span
 from helmflow.helm.chart.model import Dependency, Lock, Maintainer, Metadata
 
@@ -46,7 +46,7 @@ _METADATA: _Fields = {
     "type": ("type", "string"),
 }
 _LOCK: _Fields = {
-    "generated": ("generated", "string"),
+    "generated": ("generated", "time.Time"),
     "digest": ("digest", "string"),
     "dependencies": ("dependencies", "[]*v2.Dependency"),
 }
@@ -245,6 +245,10 @@ class _Mismatch(Exception):
         return self
 
 
+class _Unreadable(_Mismatch):
+    """A text that the field's own type cannot read."""
+
+
 def _read(struct: str, text: bytes, source: str) -> dict[str, Any]:
     span: Span | None
     try:
@@ -258,7 +262,8 @@ def _read(struct: str, text: bytes, source: str) -> dict[str, Any]:
         span, hint = at, yaml_hints.hint(error, at)
     except _Mismatch as error:
         span, hint = place(text, source, error.path), ""
-        message = f"error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {error}"
+        said = str(error) if isinstance(error, _Unreadable) else f"json: cannot unmarshal {error}"
+        message = f"error unmarshaling JSON: while decoding JSON: {said}"
     raise ChartError(
         f"cannot load {source}: {message}", error_id="chart.metadata-syntax", span=span, hint=hint
     )
@@ -308,6 +313,8 @@ def _value(go_type: str, value: Any, path: tuple[str, ...]) -> Any:
         case "bool":
             if isinstance(value, bool):
                 return value
+        case "time.Time":
+            return _moment(value)
         case "interface {}":
             return _floats(value)
         case "map[string]string":
@@ -322,6 +329,26 @@ def _value(go_type: str, value: Any, path: tuple[str, ...]) -> Any:
     raise _Mismatch(
         f"{json_type(value)} into Go struct field {path[0]}.{'.'.join(path[1:])} of type {go_type}"
     )
+
+
+def _moment(value: Any) -> str:
+    """A time as it is written. Raises _Unreadable with what Go says of one that it cannot read."""
+    if not isinstance(value, str):
+        raise _Unreadable("Time.UnmarshalJSON: input is not a JSON string")
+    if not _RFC3339.match(value):  # the usual ones need no reader of layouts
+        from helmflow.sprig.gotime import UTC
+        from helmflow.sprig.time_layouts import TimeError, parse_time
+
+        try:
+            parse_time("2006-01-02T15:04:05Z07:00", value, UTC)
+        except TimeError as error:
+            raise _Unreadable(str(error)) from None
+    return value
+
+
+_RFC3339 = pattern(
+    r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])T[01]\d:[0-5]\d:[0-5]\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)\Z"
+)
 
 
 def _inside(step: str | int, go_type: str, value: Any, path: tuple[str, ...]) -> Any:

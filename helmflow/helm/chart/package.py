@@ -8,11 +8,11 @@ import json
 import re
 import tarfile
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Final
 
 from helmflow.core import semver, yaml_dialect
 from helmflow.core.errors import ChartError
+from helmflow.core.records import replace
 from helmflow.helm.chart import load, records
 from helmflow.helm.chart.model import Chart, ChartFile
 

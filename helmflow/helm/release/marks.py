@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
+
+from helmflow.core.records import dataclass
 
 PREFIX: Final = "helmflow.dev/"
 MAX_LABEL: Final = 63  # characters, Kubernetes's own bound

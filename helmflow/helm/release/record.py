@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
 from helmflow.core.lazy import pattern
+from helmflow.core.records import dataclass, field
 
 
 class ReleaseStatus(StrEnum):

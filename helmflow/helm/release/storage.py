@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol
 
 from helmflow.core.errors import HelmflowError, Refusal
 from helmflow.core.limits import KIB
+from helmflow.core.records import dataclass
 from helmflow.helm.release import codec
 from helmflow.helm.release.record import ReleaseStatus, Revision
 

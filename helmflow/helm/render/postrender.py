@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Final, Protocol
 
 from helmflow.core import yaml_dialect
 from helmflow.core.errors import ChartError
+from helmflow.core.records import replace
 from helmflow.helm.render import manifests
 
 FILE_NAME: Final = "postrenderer.helm.sh/postrender-filename"

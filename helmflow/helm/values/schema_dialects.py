@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+
+from helmflow.core.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,13 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Protocol
 
 from helmflow.core import go_json, semver, yaml_dialect
 from helmflow.core.errors import ChartError
 from helmflow.core.go_json import go_quote
+from helmflow.core.records import dataclass, replace
 from helmflow.helm.chart import load, package, records
 from helmflow.helm.chart.model import Chart, Dependency, Lock
 

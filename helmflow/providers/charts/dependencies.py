@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 from helmflow.core.errors import ChartError
+from helmflow.core.records import replace
 from helmflow.core.source import SourceText, Span
 from helmflow.helm.chart import load
 from helmflow.helm.chart.model import Chart, Dependency

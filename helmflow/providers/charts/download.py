@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from helmflow.core.errors import ChartError
 from helmflow.core.paths import cache_home
+from helmflow.core.records import dataclass
 from helmflow.helm.chart import load
 from helmflow.providers.charts import cosign, oci, requirement, trust
 from helmflow.providers.charts.cache import ChartCache

@@ -6,7 +6,6 @@ import os
 import re
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -14,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 from helmflow.core import semver
 from helmflow.core.errors import ChartError, ConfigError
 from helmflow.core.paths import cache_home
+from helmflow.core.records import dataclass
 from helmflow.core.sensitive import SecretText
 from helmflow.providers.charts import helm_repositories, references
 from helmflow.providers.charts.cache import ChartCache

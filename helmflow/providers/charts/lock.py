@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
 from helmflow.core.errors import ConfigError
+from helmflow.core.records import dataclass, field, replace
 
 NAME: Final = "helmflow.lock"
 

@@ -7,12 +7,12 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from helmflow.core import limits, semver
 from helmflow.core.errors import ChartError
+from helmflow.core.records import dataclass, field, replace
 from helmflow.providers.charts import registry_login
 from helmflow.providers.charts.cache import ChartCache
 from helmflow.providers.http import NO_CREDENTIALS, Credentials

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from helmflow.core import limits
 from helmflow.core.errors import ChartError
 from helmflow.core.go_json import go_quote
+from helmflow.core.records import dataclass
 from helmflow.core.sensitive import SecretText
 
 if TYPE_CHECKING:

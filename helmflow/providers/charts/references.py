@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from helmflow.core.errors import ChartError, ConfigError
+from helmflow.core.records import dataclass
 from helmflow.providers.git_source import Repository
 from helmflow.state import remote_urls
 

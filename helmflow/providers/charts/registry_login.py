@@ -8,13 +8,13 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 from helmflow.core import limits, process
 from helmflow.core.errors import ChartError, HelmflowError
 from helmflow.core.paths import helm_config_home
+from helmflow.core.records import replace
 from helmflow.core.sensitive import SecretText
 from helmflow.providers.charts.cache import publish
 from helmflow.providers.http import NO_CREDENTIALS, Answer, Credentials, HttpSession

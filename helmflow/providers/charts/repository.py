@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
 from helmflow.core import limits, semver
 from helmflow.core.errors import ChartError
+from helmflow.core.records import dataclass
 from helmflow.providers.charts import index_file
 from helmflow.providers.charts.cache import ChartCache
 from helmflow.providers.http import Answer, Credentials, HttpSession, shown_url

@@ -7,12 +7,12 @@ import json
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from helmflow.core.errors import ChartError
+from helmflow.core.records import dataclass
 from helmflow.helm.chart import load, package
 from helmflow.providers.charts import indexing
 

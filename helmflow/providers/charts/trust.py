@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from helmflow.core import limits
 from helmflow.core.errors import ChartError
+from helmflow.core.records import dataclass
 from helmflow.helm.chart import load, provenance
 from helmflow.providers.charts.openpgp import Keyring, Passphrase, sign
 
