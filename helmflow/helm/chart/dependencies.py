@@ -40,12 +40,12 @@ def process(
     Pure: `chart` stays as it is, and `values` (what the user set) come back as they are: they are still to be coalesced.
     Raises ChartError.
     """
-    heard: list[str] = []
-    run = _Processing(heard.append, behaviour)
     known: dict[Any, tuple[Chart, tuple[str, ...]]] = chart.memo.setdefault("processed", {})
     key = (behaviour.major, _decisive(chart, values))
     found = known.get(key)
     if found is None:
+        heard: list[str] = []
+        run = _Processing(heard.append, behaviour)
         processed = run.imported(run.enabled(chart, values, ""))
         if len(known) >= _REMEMBERED:
             known.clear()
@@ -64,8 +64,17 @@ def _decisive(chart: Chart, values: Values) -> Any:
     have tables. Equal keys mean equal results."""
     paths = chart.memo.get("decisive")
     if paths is None:
-        paths = chart.memo["decisive"] = tuple(dict.fromkeys(_decisive_paths(chart, ())))
-    return tuple([_seen_at(values, path) for path in paths])
+        paths = chart.memo["decisive"] = {}
+        for path in dict.fromkeys(_decisive_paths(chart, ())):
+            paths.setdefault(path[0], []).append(path)
+    return tuple(
+        [
+            (path, _seen_at(values, path))
+            for first, found in paths.items()
+            if first in values
+            for path in found
+        ]
+    )
 
 
 def _decisive_paths(chart: Chart, at: tuple[str, ...]) -> Iterator[tuple[str, ...]]:

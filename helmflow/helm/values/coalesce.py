@@ -153,6 +153,9 @@ def _nulls_down(over: Tree, under: Tree) -> None:
 
 def _cleaned(table: Tree) -> Tree:
     """The map without nulls, itself where it has none."""
+    notes = NOTES.get(id(table))
+    if notes is not None and "clean" in notes:
+        return table
     changed: Tree = {}
     nulls = False
     for key, value in table.items():
@@ -163,6 +166,8 @@ def _cleaned(table: Tree) -> Tree:
             if clean is not value:
                 changed[key] = clean
     if not nulls and not changed:
+        if notes is not None:
+            notes["clean"] = True
         return table
     return {key: changed.get(key, value) for key, value in table.items() if value is not None}
 

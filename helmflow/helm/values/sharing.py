@@ -89,8 +89,17 @@ class _Plan:
 
     def laid_over(self, alone: Any, user: Tree, run: Coalescing) -> Values:
         """The values."""
-        mine = run.chart(self._part, type(alone)(copied(user)), "")
-        return self._laid_over(alone, mine, user, self._top)
+        mine: Any = run.chart(self._part, type(alone)(copied(user)), "")
+        if self._top.subs or self._globals is not None:
+            return self._laid_over(alone, mine, user, self._top)
+        changed = dict(mine)
+        mine.update(alone)
+        mine.update(changed)
+        if len(changed) < len(self._top.keys):  # nulls deleted some
+            for key in self._top.keys.keys() - changed.keys():
+                mine.pop(key, None)
+        own: Values = mine
+        return own
 
     def _laid_over(self, alone: Any, mine: Tree, user: Tree, scope: _Scope) -> Values:
         own: Values = type(alone)(user)  # first of all for the order of keys
@@ -100,9 +109,8 @@ class _Plan:
                 own[key] = mine[key]
             else:
                 own.pop(key, None)
-        if scope.subs:
-            for name, sub in scope.subs.items():
-                own[name] = self._laid_over(alone[name], mine[name], user.get(name) or {}, sub)
+        for name, sub in scope.subs.items():
+            own[name] = self._laid_over(alone[name], mine[name], user.get(name) or {}, sub)
         if self._globals is not None and GLOBAL in mine:
             changed = mine[GLOBAL]
             table = own[GLOBAL] = {**changed, **alone.get(GLOBAL, {}), **changed}
