@@ -28,13 +28,14 @@ else:
 
 _DIGEST_SIZE: Final = 4
 _MAX_ENTRIES: Final = 500  # the oldest go when a new one comes
+_LARGE: Final = 192 * 1024  # bytes of a file that is mapped instead of read
 MAX_MET: Final = 500  # texts that `tpl` met, of one chart
 
 
 class ProgramCache(Protocol):
     """Bytes by key. What was stored must come back unchanged or not at all: entries hold code."""
 
-    def load(self, key: str) -> bytes | None:
+    def load(self, key: str) -> bytes | memoryview | None:
         """What was stored under the key."""
 
     def store(self, key: str, content: bytes) -> None:
@@ -86,7 +87,7 @@ def pack(stored: Any) -> bytes:
     return crc32(content).to_bytes(_DIGEST_SIZE) + content
 
 
-def unpack(entry: bytes | None) -> Any:
+def unpack(entry: bytes | memoryview | None) -> Any:
     """What was packed, None where there is nothing or the bytes are damaged."""
     if entry is None:
         return None
@@ -108,13 +109,17 @@ class FolderCache:
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = os.fspath(folder)
 
-    def load(self, key: str) -> bytes | None:
+    def load(self, key: str) -> bytes | memoryview | None:
         """The file's content."""
         try:
             if not is_private(self.folder):
                 return None
             with open(f"{self.folder}/{key}", "rb", buffering=0) as file:
-                return file.read()
+                if os.fstat(file.fileno()).st_size < _LARGE:
+                    return file.read()
+                import mmap  # what is read from the map need not be copied first: new memory is what costs here
+
+                return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
         except OSError:
             return None
 

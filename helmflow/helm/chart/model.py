@@ -86,6 +86,13 @@ class ChartFile:
         """The file as text; bytes that are no UTF-8 survive as surrogates."""
         return self.data.decode("utf-8", "surrogateescape")
 
+    def __getattr__(self, name: str) -> bytes:
+        """The bytes of a file of which only the text was kept."""
+        if name != "data" or "text" not in self.__dict__:
+            raise AttributeError(name)
+        data = self.__dict__["data"] = self.text.encode("utf-8", "surrogateescape")
+        return data
+
     @cached_property
     def digest(self) -> bytes:
         """Names the content."""

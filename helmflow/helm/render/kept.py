@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 else:
     yaml_write = lazy.module("helmflow.core.yaml_write")
 
-_FORMAT: Final = 6  # raise with every change of what is stored here
+_FORMAT: Final = 7  # raise with every change of what is stored here
 _YOUNG_S: Final = 2.0  # files changed this short ago may change again within the clock's step: these are read
 _HEADS_KEPT: Final = 2000
 _SEEN: Final = "seen"  # in a chart's memo, what was known before it was rendered
@@ -177,7 +177,7 @@ def _packed(chart: Chart) -> Any:
         chart.values,
         chart.values_text,
         chart.schema,
-        tuple((file.name, file.data, file.digest) for file in chart.templates),
+        tuple((file.name, file.text, file.digest) for file in chart.templates),
         tuple((file.name, file.data) for file in chart.files),
         tuple(_packed(sub) for sub in chart.dependencies),
         None
@@ -191,9 +191,9 @@ def _astuple(one: Maintainer | Dependency | None) -> Any:
     return None if one is None else tuple(getattr(one, name) for name in one.__match_args__)
 
 
-def _template(name: str, data: bytes, digest: bytes) -> ChartFile:
-    file = ChartFile(name, data)
-    file.__dict__["digest"] = digest
+def _template(name: str, text: str, digest: bytes) -> ChartFile:
+    file = ChartFile.__new__(ChartFile)
+    file.__dict__.update(name=name, text=text, digest=digest)
     return file
 
 
