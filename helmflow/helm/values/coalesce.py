@@ -123,10 +123,13 @@ def merge_tables(over: Tree, under: Tree) -> Tree:
     return over
 
 
-def coalesce_tables(over: Tree, under: Tree) -> Tree:
-    """`over` on top of `under`, both plain tables, as a new tree: nulls of `over` delete."""
+def coalesce_tables(over: Tree, under: Tree, *, defaults: bool = True) -> Tree:
+    """`over` on top of `under`, both plain tables, as a new tree: nulls of `over` delete.
+
+    Nulls of `under` go where these are a chart's defaults, and stay where they are a user's.
+    """
     merged: Tree = {}
-    run = Coalescing(_ignore, keep_nulls=False, behaviour=HELM_4)
+    run = Coalescing(_ignore, keep_nulls=False, behaviour=HELM_4 if defaults else HELM_3)
     run.tables(merged, copied(over), "", keep_nulls=True)
     run.tables(merged, copied(under), "", keep_nulls=False)
     return merged
