@@ -6,6 +6,7 @@ may be deleted at any time.
 
 from __future__ import annotations
 
+import marshal
 import os
 import stat
 import sys
@@ -22,7 +23,7 @@ from helmflow.helm.render import engine, functions, manifests
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from pathlib import Path
     from typing import Any, Final
 
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
 else:
     yaml_write = lazy.module("helmflow.core.yaml_write")
 
-_FORMAT: Final = 7  # raise with every change of what is stored here
-_YOUNG_S: Final = 2.0  # files changed this short ago may change again within the clock's step: these are read
+_FORMAT: Final = 8  # raise with every change of what is stored here
+_YOUNG_NS: Final = 2_000_000_000  # files changed this short ago may change unseen within the clock's step
 _HEADS_KEPT: Final = 2000
 _SEEN: Final = "seen"  # in a chart's memo, what was known before it was rendered
 
@@ -135,30 +136,35 @@ def _identity(chart: Chart, name: str) -> bytes:
 
 def _state_of(path: str) -> str:
     """A key of the chart's files as they are now, "" where they are too young to be sure or cannot be listed."""
-    lines: list[str] = [os.path.abspath(path)]
-    newest = 0.0
     try:
-        top = os.stat(path)
-        for name, found in _states(path, top):
-            lines.append(
-                f"{name}\0{found.st_size}\0{found.st_mtime_ns}\0{found.st_ctime_ns}\0{found.st_ino}\0{found.st_mode}"
-            )
-            newest = max(newest, found.st_mtime, found.st_ctime)
-    except (OSError, RecursionError):
+        states = _states(path)
+    except OSError:
         return ""
-    if time.time() - newest < _YOUNG_S:
+    newest = max(max(modified, changed) for _, _, modified, changed, _, _ in states)
+    if time.time_ns() - newest < _YOUNG_NS:
         return ""
-    return _key("chart", "\n".join(lines).encode("utf-8", "surrogateescape"))
+    # the old format writes equal things equally
+    return _key("chart", marshal.dumps((os.path.abspath(path), sorted(states)), 2))
 
 
-def _states(path: str, found: os.stat_result) -> Iterator[tuple[str, os.stat_result]]:
-    yield path, found
-    if stat.S_ISDIR(found.st_mode):
-        with os.scandir(path) as entries:
-            for entry in sorted(entries, key=lambda one: one.name):
+def _states(path: str) -> list[tuple[str, int, int, int, int, int]]:
+    """Path, size, times of change, number and mode of everything at and below a path. Raises OSError, for links too."""
+    top = os.stat(path)
+    found = [_state(path, top)]
+    pending = [path] if stat.S_ISDIR(top.st_mode) else []
+    while pending:
+        with os.scandir(pending.pop()) as entries:
+            for entry in entries:
                 if entry.is_symlink():
                     raise OSError("links are read every time")
-                yield from _states(entry.path, entry.stat())
+                found.append(_state(entry.path, entry.stat()))
+                if entry.is_dir():
+                    pending.append(entry.path)
+    return found
+
+
+def _state(path: str, found: os.stat_result) -> tuple[str, int, int, int, int, int]:
+    return path, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_mode
 
 
 # ---- charts as plain data
@@ -167,6 +173,7 @@ _METADATA: Final = Metadata.__match_args__
 
 
 def _packed(chart: Chart) -> Any:
+    """What rendering needs of a chart: neither the text of its values nor all files as they were found."""
     data = {name: getattr(chart.metadata, name) for name in _METADATA}
     data["annotations"] = dict(chart.metadata.annotations)
     data["maintainers"] = tuple(_astuple(one) for one in chart.metadata.maintainers)
@@ -175,7 +182,6 @@ def _packed(chart: Chart) -> Any:
     return (
         data,
         chart.values,
-        chart.values_text,
         chart.schema,
         tuple((file.name, file.text, file.digest) for file in chart.templates),
         tuple((file.name, file.data) for file in chart.files),
@@ -198,13 +204,12 @@ def _template(name: str, text: str, digest: bytes) -> ChartFile:
 
 
 def _unpacked(stored: Any) -> Chart:
-    data, values, values_text, schema, templates, files, subcharts, lock, digest = stored
+    data, values, schema, templates, files, subcharts, lock, digest = stored
     data["maintainers"] = tuple(None if one is None else Maintainer(*one) for one in data["maintainers"])
     data["dependencies"] = tuple(None if one is None else Dependency(*one) for one in data["dependencies"])
     return Chart(
         metadata=Metadata(**data),
         values=values,
-        values_text=values_text,
         schema=schema,
         templates=tuple(_template(*file) for file in templates),
         files=tuple(ChartFile(*file) for file in files),
