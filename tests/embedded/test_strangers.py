@@ -14,6 +14,7 @@ import pytest
 
 from helmflow.embedded import loopback
 from helmflow.embedded.server import ApiServer
+from tests.apiserver import binaries
 
 Run = Callable[..., str]
 
@@ -67,8 +68,8 @@ def listening(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture
 def kubectl(listening: Path, tmp_path: Path) -> Run:
-    """Runs kubectl with a home of its own; skips where there is none."""
-    binary = shutil.which("kubectl")
+    """Runs kubectl, the system's or the one built for tests, with a home of its own; skips where there is none."""
+    binary = shutil.which("kubectl") or shutil.which("kubectl", path=str(binaries.cache_folder()))
     if binary is None:
         pytest.skip("kubectl is not installed: install it to test the embedded cluster with it")
     environment = {"KUBECONFIG": str(listening), "HOME": str(tmp_path), "PATH": os.environ["PATH"]}
