@@ -157,7 +157,9 @@ def _uint64(digits: str) -> int:
     """strconv.ParseUint's range."""
     number = int(digits)
     if number >= _UINT64:
-        raise SemverError(f"error parsing version segment: strconv.ParseUint: parsing {go_quote(digits)}: value out of range")
+        raise SemverError(
+            f"error parsing version segment: strconv.ParseUint: parsing {go_quote(digits)}: value out of range"
+        )
     return number
 
 
@@ -178,7 +180,10 @@ def _parse_strict(text: str) -> Version:
         _check_prerelease(prerelease)
     if plus:
         _check_metadata(metadata)
-    return Version(int(parts[0]), int(parts[1]), int(parts[2]), prerelease, metadata, text)
+    numbers = [int(part) for part in parts]
+    if max(numbers) >= _UINT64:
+        raise SemverError("value out of range")
+    return Version(numbers[0], numbers[1], numbers[2], prerelease, metadata, text)
 
 
 def _check_prerelease(text: str) -> None:

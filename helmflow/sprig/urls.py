@@ -91,6 +91,16 @@ def parse(text: str) -> Url:
     return url
 
 
+def parse_request(text: str) -> Url:
+    """url.ParseRequestURI: as parse, but # begins no fragment, and only a scheme or a slash may come first. Raises UrlError."""
+    if not text:
+        raise UrlError("empty url")
+    url = _parse(text)
+    if not url.scheme and text != "*" and not text.startswith("/"):
+        raise UrlError("invalid URI for request")
+    return url
+
+
 def _parse(text: str) -> Url:
     if not text.isprintable() and any(char < " " or char == "\x7f" for char in text):
         raise UrlError("net/url: invalid control character in URL")

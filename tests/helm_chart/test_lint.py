@@ -161,3 +161,38 @@ def test_an_archive_is_unpacked_first(tmp_path: Path) -> None:
         archive_of({f"c/{name}": text for name, text in {**BASE, "templates/x.foo": ""}.items()})
     )
     assert [message.path for message in lint(path)] == ["templates/x.foo"]
+
+
+NEAR = (
+    *(f'icon: "{text}"\n' for text in ("https://", "http://[::1]x", "http://%zz", "urn:x <[", "x:\\t", "/a", "a.b", "http://h:x")),
+    *(
+        f'icon: x:y\nmaintainers: [{{name: a, url: "{text}"}}]\n'
+        for text in ("a.b", "a.bu:p@h", "é:80", "x.y/z", ".a.b", "www.a", "1.2.3.4", "a--b.c", "a---b", "http://", "a_b.c")
+    ),
+    "icon: x:y\nsources: [\"http://{@\", \"x y\"]\n",
+    "icon: x:y\ndependencies: [{version: 0.1.0}]\n",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("more", NEAR)
+def test_near_rows(tmp_path: Path, more: str) -> None:
+    helm = pytest.importorskip("helm_python")
+    path = write_chart(
+        tmp_path, {**BASE, "Chart.yaml": f"apiVersion: v2\nname: {tmp_path.name}\nversion: 1.2.3\n{more}"}
+    )
+    wanted = [(m["severity"], m["path"], m["error"]) for m in helm.lint(path)["messages"]]
+    assert [(int(m.severity), m.path, m.text) for m in lint(path)] == wanted
+
+
+def test_null_of_the_values_file_meets_the_schema(tmp_path: Path) -> None:
+    schema = '{"properties":{"sub":{"type":"string"}}}'
+    assert found(tmp_path, {"values.yaml": "sub: null\n", "values.schema.json": schema})[0] == (
+        3, "values.yaml", "- at '/sub': got null, want string\n",
+    )  # fmt: skip
+
+
+def test_version_that_no_number_holds(tmp_path: Path) -> None:
+    text = BASE["Chart.yaml"].replace("1.2.3", "99999999999999999999.0.0")
+    assert (2, "Chart.yaml", "version '99999999999999999999.0.0' is not a valid SemVerV2") in found(
+        tmp_path, {"Chart.yaml": text}
+    )

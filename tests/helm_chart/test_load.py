@@ -253,3 +253,25 @@ def test_files_keep_their_bytes() -> None:
     chart = load_files([*files_of({"Chart.yaml": MINIMAL}), ChartFile("b.bin", b"\xff\x00")])
     assert chart.files[0].data == b"\xff\x00"
     assert chart.files[0].text.encode("utf-8", "surrogateescape") == b"\xff\x00"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("Chart.lock", "generated: 2020\n",
+         "cannot load Chart.lock: error unmarshaling JSON: while decoding JSON: Time.UnmarshalJSON: input is not a JSON string"),
+        ("Chart.lock", "generated: x\n",
+         'cannot load Chart.lock: error unmarshaling JSON: while decoding JSON: parsing time "x" as '
+         '"2006-01-02T15:04:05Z07:00": cannot parse "x" as "2006"'),
+    ],
+)  # fmt: skip
+def test_lock_with_a_strange_time(name: str, text: str, message: str) -> None:
+    with pytest.raises(ChartError) as caught:
+        load_files(files_of({"Chart.yaml": MINIMAL, name: text}))
+    assert str(caught.value) == message
+
+
+def test_old_lock_without_metadata() -> None:
+    with pytest.raises(ChartError) as caught:
+        load_files(files_of({"requirements.lock": "dependencies: []\n"}))
+    assert str(caught.value) == "validation: chart.metadata.apiVersion is required"

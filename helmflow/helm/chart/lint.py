@@ -233,13 +233,13 @@ def _maintainer(maintainer: Maintainer | None) -> str | None:
         return "each maintainer requires a name"
     if maintainer.email and not _EMAIL.fullmatch(maintainer.email):
         return f"invalid email '{maintainer.email}' for maintainer '{maintainer.name}'"
-    if not maintainer.email and maintainer.url and not _URL.fullmatch(maintainer.url):
+    if not maintainer.email and maintainer.url and not _is_url(maintainer.url):
         return f"invalid url '{maintainer.url}' for maintainer '{maintainer.name}'"
     return None
 
 
 def _sources(found: Metadata, _: dict[str, Any]) -> str | None:
-    bad = next((source for source in found.sources if not _REQUEST_URL.fullmatch(source)), None)
+    bad = next((source for source in found.sources if not _is_request_url(source)), None)
     return None if bad is None else f"invalid source URL '{bad}'"
 
 
@@ -248,7 +248,7 @@ def _icon(found: Metadata, _: dict[str, Any]) -> str | None:
 
 
 def _icon_url(found: Metadata, _: dict[str, Any]) -> str | None:
-    if not found.icon or _REQUEST_URL.fullmatch(found.icon):
+    if not found.icon or _is_request_url(found.icon):
         return None
     return f"invalid icon URL '{found.icon}'"
 
@@ -268,12 +268,42 @@ def _declared(found: Metadata, _: dict[str, Any]) -> str | None:
     )
 
 
-_REQUEST_URL: Final = pattern(r"[A-Za-z][A-Za-z0-9+.-]*:(?!//$)[^\x00-\x20\x7f]*")
+def _is_request_url(text: str) -> bool:
+    """What net/url parses as the target of a request, with a scheme."""
+    from helmflow.sprig.urls import UrlError, parse_request
+
+    try:
+        return bool(parse_request(text).scheme)
+    except UrlError:
+        return False
+
+
+def _is_url(text: str) -> bool:
+    """What net/url parses and looks like an address: a scheme, a user, a port and a path are optional."""
+    from helmflow.sprig.regex import compiled
+    from helmflow.sprig.urls import UrlError, parse
+
+    if len(text) >= _LONGEST_URL or len(text.encode("utf-8", "replace")) <= _SHORTEST_URL or text[0] == ".":
+        return False
+    try:
+        url = parse(f"http://{text}" if ":" in text and "://" not in text else text)
+    except UrlError:
+        return False
+    if url.host.startswith(".") or (not url.host and url.path and "." not in url.path):
+        return False
+    return compiled(_URL).matches(text)
+
+
+_LONGEST_URL: Final = 2083
+_SHORTEST_URL: Final = 3
 _EMAIL: Final = pattern(r"[^\s@<>()\[\],;:\\\"]+@(?:[^\W_](?:[\w-]*[^\W_])?\.)+[^\W\d_]{1,63}")
-_URL: Final = pattern(
-    r"(?:(?:ftp|tcp|udp|wss?|https?)://)?(?:\S+(?::\S*)?@)?"
-    r"(?:\[[0-9A-Fa-f:.]+\]|localhost|(?:\d{1,3}\.){3}\d{1,3}|(?<=//)[\w-]+|[\w-]+(?:\.[\w-]+)+)"
-    r"(?::\d{1,5})?(?:[/?#][^\s]*)?"
+_LETTER: Final = r"a-zA-Z\x{a1}-\x{ffff}"
+_OCTETS: Final = r"(?:[1-9]\d?|1\d\d|2[01]\d|22[0-3]|24\d|25[0-5])(?:\.(?:\d{1,2}|1\d\d|2[0-4]\d|25[0-5])){2}\.(?:\d\d?|1\d\d|2[0-4]\d|25[0-5])"
+_LABELS: Final = r"[a-zA-Z0-9](?:[a-zA-Z0-9_-]*[a-zA-Z0-9])?(?:[-.][a-zA-Z0-9]+)*|www\.|(?:[a-zA-Z0-9]+[-_.]?)+\.[a-zA-Z0-9]+"
+_URL: Final = (
+    r"^(?:(?:ftp|tcp|udp|wss?|https?)://)?(?:\S+@)?"
+    rf"(?:{_OCTETS}|\[[0-9a-fA-F:.%]+\]|(?:{_LABELS})?[{_LETTER}0-9]+(?:--?[{_LETTER}0-9]+)*(?:\.[{_LETTER}]+)?)"
+    r"\.?(?::\d{1,5})?(?:[/?#]\S*)?$"
 )
 
 _CHART_RULES: Final[tuple[tuple[Severity, Callable[[Metadata, dict[str, Any]], str | None]], ...]] = (
