@@ -273,19 +273,20 @@ class TemplateSet:
         template = self.templates.get(name)
         if template is None:
             raise FunctionError(f'template: no template {quote(name)} associated with template "gotpl"')
-        return self._outermost(template, data)
+        if sys.getrecursionlimit() < RECURSION_LIMIT:
+            sys.setrecursionlimit(RECURSION_LIMIT)
+        try:
+            program = template.tree.program
+            text: str = program(data, self, template) if program else self.run(template, data)
+        except RecursionError:
+            raise ExecError(location="", executing=name, node="", reason=runtime.TOO_DEEP) from None
+        if len(text) > MAX_TEMPLATE_TEXT_BYTES:
+            raise runtime.unplaced(template)
+        return text
 
     def execute_text(self, name: str, parsed: Parsed, data: Any) -> str:
         """The output of a parsed text that is not in the set and defines nothing."""
         return self.run(Template(name, name, parsed.main), data)
-
-    def _outermost(self, template: Template, data: Any) -> str:
-        if sys.getrecursionlimit() < RECURSION_LIMIT:
-            sys.setrecursionlimit(RECURSION_LIMIT)
-        try:
-            return self.run(template, data)
-        except RecursionError:
-            raise ExecError(location="", executing=template.name, node="", reason=runtime.TOO_DEEP) from None
 
     def run(self, template: Template, data: Any) -> str:
         """The output of a template that was looked up before. Raises ExecError."""

@@ -145,11 +145,14 @@ class Run:
             self.recalled += 1
         else:
             unsettled = memo.unsettled
-            entered = memo.enter()
-            try:
+            if memo.made:
+                entered = memo.enter()
+                try:
+                    text = self._included(name, data)
+                finally:
+                    memo.leave(entered)
+            else:
                 text = self._included(name, data)
-            finally:
-                memo.leave(entered)
             if memo.unsettled == unsettled:
                 memo.keep(key, text)
         return text

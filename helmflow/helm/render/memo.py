@@ -49,7 +49,7 @@ class Memo:
     """
 
     __slots__ = (
-        "_dots", "_early", "_held", "_looked", "_made", "_patience", "_rooted", "_tree", "_under_way", "templates", "texts",
+        "_dots", "_early", "_held", "_looked", "_patience", "_rooted", "_tree", "_under_way", "made", "templates", "texts",
         "unsettled",
     )  # fmt: skip
 
@@ -66,7 +66,7 @@ class Memo:
         self._held: list[Any] = []  # which nothing else may get meanwhile
         self._tree: set[int] = set()  # the maps that hang on the dots, once somebody changes one
         self._under_way: set[int] = set()  # the maps that includes under way were given
-        self._made: list[int] = []
+        self.made: list[int] = []  # the maps that the last `key` met and that hang on no dot
         self._looked = 0  # for what was not known
 
     def key(self, name: str, data: Any) -> Key | None:
@@ -77,7 +77,7 @@ class Memo:
                 self._open()
             return None
         self._looked += 1
-        self._made = made = list[int]()
+        self.made = made = list[int]()
         if id(data) in self._rooted:
             return name, id(data)
         left = self._patience.get(name, _PATIENCE)
@@ -118,8 +118,8 @@ class Memo:
         raise _Untold
 
     def enter(self) -> list[int]:
-        """The include of the last `key` begins; `leave` is to be given what this returns."""
-        entered = [each for each in self._made if each not in self._under_way]
+        """The include of the last `key`, which `made` maps for it, begins; `leave` is to be given what this returns."""
+        entered = [each for each in self.made if each not in self._under_way]
         self._under_way.update(entered)
         return entered
 
