@@ -24,7 +24,7 @@ SPACES: Final = " \t\r\n"
 # One action: its trim marker and comment, or its body up to the closing delimiter. Braces outside of quotes never
 # belong to a well-formed action, so everything else is left to `action_tokens` to complain about.
 _ACTION: Final = pattern(
-    r"""\{\{(-[ \t\r\n])?(?:
+    r"""\{\{(?<!\{\{\{)(-[ \t\r\n])?+(?:
         (/\*(?:[^*]++|\*(?!/))*+\*/)([ \t\r\n]-)?\}\}
       | (?!/\*)((?:[^"`'{}]++|"(?:[^"\\\n]++|\\[^\n])*+"|`[^`]*+`|'(?:[^'\\\n]++|\\[^\n])*+')*+)\}\}
     )""",

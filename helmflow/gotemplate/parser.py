@@ -130,10 +130,8 @@ class FileParser:
         pieces = lexer.cut(text)
         position = 0
         trim = False
-        five = [iter(pieces)] * 5
-        for literal, marker, comment, comment_trim, body in zip(
-            *five, strict=False
-        ):  # without the last literal
+        five = [iter(pieces)] * 5  # the last literal is left
+        for literal, marker, comment, comment_trim, body in zip(*five, strict=False):
             left = position + len(literal)
             if "{{" in literal:
                 break

@@ -14,15 +14,14 @@ from hypothesis import strategies as st
 from helmflow.gotemplate import lexer, nodes, numbers, parser, quickparse
 from helmflow.gotemplate.errors import ParseError
 from helmflow.gotemplate.strconv import format_float, quote
+from helmflow.gotemplate.trees import Tree
 from tests import conformance
 
 # What the recorded rows call a token whose name Go's tests do not list.
 UNNAMED = {"item20": "text"}
 
 
-def parse(
-    name: str, text: str, functions: Iterable[str], depth: int = 1000
-) -> tuple[parser.Tree, dict[str, parser.Tree]]:
+def parse(name: str, text: str, functions: Iterable[str], depth: int = 1000) -> tuple[Tree, dict[str, Tree]]:
     return parser.FileParser(name, text, set(functions), {}, depth).parse()
 
 
@@ -136,6 +135,12 @@ def test_is_empty_rows() -> None:
         ("{{if $x := 1}}{{else}}{{$x}}{{end}}\n{{$x}}", 'template: t:2: undefined variable "$x"'),
         ("{{- -}}", 'template: t:1: illegal number syntax: "-"'),
         ("{{ /* c */ }}", 'template: t:1: unexpected "/" in command'),
+        ("{{- /* c }}\n", "template: t:1: unclosed comment"),
+        ("a\n{{{.x}}}", 'template: t:2: unexpected "{" in command'),
+        ("{{.x}}{{{{.x}}", 'template: t:1: unexpected "{" in command'),
+        ("{{.x}}{{/* a }} b */ }}", "template: t:1: comment ends before closing delimiter"),
+        ("{{if .x}}{{end}}\n{{end", "template: t:2: unclosed action"),
+        ('{{.x}}\n{{"}}', "template: t:2: unterminated quoted string"),
     ],
 )
 def test_mistakes(text: str, error: str) -> None:
