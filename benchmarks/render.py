@@ -27,9 +27,9 @@ from typing import Any
 
 import helm_python
 
-from helmflow.core import answers, go_json, yaml_write
+from helmflow.core import answers, go_json, yaml_read, yaml_write
 from helmflow.core.errors import HelmflowError
-from helmflow.gotemplate import printf, templates
+from helmflow.gotemplate import printf, quickparse, templates
 from helmflow.helm.chart.load import load, load_values
 from helmflow.helm.chart.model import Chart
 from helmflow.helm.render import engine, functions, manifests
@@ -62,7 +62,8 @@ GOALS = {
 # What is remembered by content, whichever chart it was met in.
 CONTENT_CACHES: tuple[dict[Any, Any], ...] = (
     templates._KNOWN, functions._texts, functions._written, manifests._heads, answers.known, printf._floats,
-    go_json.quoted(), *yaml_write.forms(), yaml_write._sort_keys, yaml_write._blocks,
+    go_json.quoted(), *yaml_write.forms(), yaml_write._sort_keys, yaml_write._blocks, quickparse._MEANINGS,
+    yaml_read._values, yaml_read._integers, yaml_read._keys,
 )  # fmt: skip
 
 
