@@ -106,6 +106,16 @@ def load_values(text: bytes) -> dict[str, Any]:
     return merged
 
 
+def with_first_values(chart: Chart) -> Chart:
+    """The chart as Helm 3 reads it: only the first document of values.yaml counts, here and in subcharts."""
+    subcharts = tuple(map(with_first_values, chart.dependencies))
+    documents = [] if chart.values_text is None else list(values_documents(chart.values_text))
+    if len(documents) > 1:
+        return replace(chart, values=load_values(documents[0]), dependencies=subcharts)
+    same = all(new is old for new, old in zip(subcharts, chart.dependencies, strict=True))
+    return chart if same else replace(chart, dependencies=subcharts)
+
+
 def merge_maps(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     """`over` on top of `under`, key by key; anything but two maps is replaced, a null too. Shares what it can."""
     merged = dict(under)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from helmflow.core.records import dataclass
 from helmflow.gotemplate.functions import Function, table
 from helmflow.gotemplate.gotypes import GoObject, StringMap, StringSlice
+from helmflow.helm.chart.behaviour import HELM_3, HELM_4, Behaviour
 from helmflow.helm.chart.capabilities import GO_VERSION, HELM_VERSION, KUBE_CLIENT_VERSION, Capabilities
 from helmflow.helm.chart.model import Chart, Dependency, Maintainer
 
@@ -105,11 +106,37 @@ class CapabilitiesObject(GoObject):
     )
 
 
-def capabilities_object(capabilities: Capabilities) -> CapabilitiesObject:
+class KubeVersion3(KubeVersion):
+    """The same in Helm 3, whose package has another name."""
+
+    __slots__ = ()
+    go_type: ClassVar[str] = f"{HELM_3.capabilities_package}.KubeVersion"
+
+
+class VersionSet3(VersionSet):
+    """The same in Helm 3."""
+
+    go_type: ClassVar[str] = f"{HELM_3.capabilities_package}.VersionSet"
+
+
+class CapabilitiesObject3(CapabilitiesObject):
+    """The same in Helm 3."""
+
+    __slots__ = ()
+    go_type: ClassVar[str] = f"*{HELM_3.capabilities_package}.Capabilities"
+
+    def __init__(self, capabilities: Capabilities) -> None:
+        super().__init__(capabilities)
+        self.kube_version = KubeVersion3(capabilities)
+        self.api_versions = VersionSet3(capabilities)
+
+
+def capabilities_object(capabilities: Capabilities, behaviour: Behaviour = HELM_4) -> CapabilitiesObject:
     """.Capabilities; nothing in it can be changed, so renders share it."""
-    known = capabilities.memo.get("templates")
+    made = CapabilitiesObject3 if behaviour is HELM_3 else CapabilitiesObject
+    known = capabilities.memo.get(made.__name__)
     if known is None:
-        known = capabilities.memo["templates"] = CapabilitiesObject(capabilities)
+        known = capabilities.memo[made.__name__] = made(capabilities)
     found: CapabilitiesObject = known
     return found
 
@@ -164,6 +191,76 @@ def chart_map(chart: Chart, *, root: object) -> dict[str, Any]:
         "Type": data.type,
         "IsRoot": bool(root),
     }
+
+
+class _Struct(GoObject):
+    """A Go struct with the fields that a map has; `json_keys` are their names in JSON, where what is empty is left out."""
+
+    json_keys: ClassVar[Mapping[str, str]] = {}
+
+    def __init__(self, fields: Mapping[str, Any]) -> None:
+        for name, value in fields.items():
+            setattr(self, name, value)
+
+    def go_json(self) -> dict[str, Any]:
+        """What toJson and toYaml show."""
+        shown = {key: getattr(self, name) for name, key in self.json_keys.items()}
+        return {key: value for key, value in shown.items() if value or key == "IsRoot"}
+
+
+def _keys(*names: str, **odd: str) -> dict[str, str]:
+    return {name: name[0].lower() + name[1:] for name in names} | odd
+
+
+class MaintainerStruct(_Struct):
+    """One of .Chart.Maintainers in Helm 3."""
+
+    go_type: ClassVar[str] = "*chart.Maintainer"
+    go_kind: ClassVar[str] = "ptr"
+    json_keys: ClassVar[Mapping[str, str]] = _keys("Name", "Email", URL="url")
+    go_fields: ClassVar[Mapping[str, str]] = {name: name for name in json_keys}
+
+
+class DependencyStruct(_Struct):
+    """One of .Chart.Dependencies in Helm 3."""
+
+    go_type: ClassVar[str] = "*chart.Dependency"
+    go_kind: ClassVar[str] = "ptr"
+    json_keys: ClassVar[Mapping[str, str]] = _keys(
+        "Name", "Version", "Repository", "Condition", "Tags", "Enabled", "Alias", ImportValues="import-values"
+    )
+    go_fields: ClassVar[Mapping[str, str]] = {name: name for name in json_keys}
+
+
+class ChartStruct(_Struct):
+    """.Chart in Helm 3: a struct, in which an unknown name is a mistake."""
+
+    go_type: ClassVar[str] = "struct { chart.Metadata; IsRoot bool }"
+    json_keys: ClassVar[Mapping[str, str]] = _keys(
+        *(
+            "Name",
+            "Home",
+            "Sources",
+            "Version",
+            "Description",
+            "Keywords",
+            "Maintainers",
+            "Icon",
+            "Condition",
+        ),
+        *("Tags", "AppVersion", "Deprecated", "Annotations", "KubeVersion", "Dependencies", "Type"),
+        APIVersion="apiVersion",
+        IsRoot="IsRoot",
+    )
+    go_fields: ClassVar[Mapping[str, str]] = {name: name for name in json_keys}
+
+
+def chart_struct(chart: Chart, *, root: object) -> ChartStruct:
+    """.Chart as Helm 3 has it."""
+    fields = chart_map(chart, root=root)
+    fields["Maintainers"] = [MaintainerStruct(one) for one in fields["Maintainers"]]
+    fields["Dependencies"] = [DependencyStruct(one) for one in fields["Dependencies"]]
+    return ChartStruct(fields)
 
 
 def _maintainer(one: Maintainer) -> dict[str, Any]:

@@ -199,6 +199,10 @@ def prepare(chart: Chart, values: dict[str, Any], options: RenderOptions) -> Pre
     """What happens before any template runs: dependencies, values, schemas. Raises ChartError."""
     rules = options.behaviour
     warnings: list[Mistake] = []
+    if not rules.multiple_values_documents:
+        from helmflow.helm.chart.load import with_first_values
+
+        chart = with_first_values(chart)
     if options.installable:
         check_installable(chart)
     warn = _collector(warnings, chart)
@@ -463,7 +467,10 @@ def _dots(
 ) -> dict[str, dict[str, Any]]:
     """The dots of the templates of a chart and of the charts in it, by full path."""
     release = context.Release(options.release_name, options.namespace, options.revision, options.is_upgrade)
-    common = {"Release": release.as_map(), "Capabilities": context.capabilities_object(options.capabilities)}
+    common = {
+        "Release": release.as_map(),
+        "Capabilities": context.capabilities_object(options.capabilities, options.behaviour),
+    }
     dots: dict[str, dict[str, Any]] = {}
     for place in layout.charts:
         dot = coalesce.Values(place.fixed)
@@ -477,7 +484,9 @@ def _dots(
                 part = part.get(key) if isinstance(part, dict) else None
             dot["Values"] = part if isinstance(part, dict) else coalesce.Values()
             dots[place.parent]["Subcharts"][place.name] = dot
-        if apart:
+        if not options.behaviour.chart_is_map:
+            dot["Chart"] = context.chart_struct(place.chart, root=not place.parent)
+        elif apart:
             dot["Chart"] = context.chart_map(place.chart, root=not place.parent)
         dots[place.path] = dot
     return dots
