@@ -147,7 +147,8 @@ def _next_token(text: str, position: int, end: int, right: str) -> tuple[str, st
             case "raw":
                 return "raw string", value
             case "dot":
-                return ".", value
+                # At the very end Go takes it for the start of a number.
+                return "number" if position + 1 == len(text) else ".", value
         if kind == "space" or value.isascii() or kind in ("string", "charconst") or _letters(value):
             if kind == "field" and "0" <= value[1] <= "9":
                 return _number(text, position, end)
@@ -182,7 +183,7 @@ def _careful_token(text: str, position: int, end: int, right: str) -> tuple[str,
             raise LexError("unterminated raw quoted string", position)
         case "'":
             raise LexError("unterminated character constant", position)
-        case "." if not "0" <= following <= "9":
+        case "." if position + 1 < len(text) and not "0" <= following <= "9":
             return _word(text, position, end, right, "field")
         case "$":
             return _word(text, position, end, right, "variable")

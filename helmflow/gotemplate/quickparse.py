@@ -53,7 +53,7 @@ class Fragment:
 
 # What is met most comes first, and nothing is tried twice: half of the time of parsing goes here.
 _TOKEN: Final = pattern(
-    r"""[ \t\r\n]*+(?:[A-Za-z_][A-Za-z0-9_]*+|(?:\.[A-Za-z_][A-Za-z0-9_]*+)++|[|()=,.]|"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+\""""
+    r"""[ \t\r\n]*+(?:[A-Za-z_][A-Za-z0-9_]*+|(?:\.[A-Za-z_][A-Za-z0-9_]*+)++|[|(),.]|(?<=[ \t\r\n])=|"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+\""""
     r"""|\$[A-Za-z0-9_]*+(?:\.[A-Za-z_][A-Za-z0-9_]*+)*+|:=|[+-]?\d+(?:\.\d+)?(?![\w.+-])|`[^`]*+`)|[ \t\r\n]++""",
     re.ASCII,
 )

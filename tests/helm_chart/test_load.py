@@ -261,8 +261,8 @@ def test_files_keep_their_bytes() -> None:
         ("Chart.lock", "generated: 2020\n",
          "cannot load Chart.lock: error unmarshaling JSON: while decoding JSON: Time.UnmarshalJSON: input is not a JSON string"),
         ("Chart.lock", "generated: x\n",
-         'cannot load Chart.lock: error unmarshaling JSON: while decoding JSON: parsing time "x" as '
-         '"2006-01-02T15:04:05Z07:00": cannot parse "x" as "2006"'),
+         ('cannot load Chart.lock: error unmarshaling JSON: while decoding JSON: parsing time "x" as '
+         '"2006-01-02T15:04:05Z07:00": cannot parse "x" as "2006"')),
     ],
 )  # fmt: skip
 def test_lock_with_a_strange_time(name: str, text: str, message: str) -> None:

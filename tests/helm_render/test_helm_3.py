@@ -39,13 +39,13 @@ def both(template: str, **files: str) -> tuple[str, str]:
         ("{{ .Chart.Name }} {{ .Chart.IsRoot }} {{ (first .Chart.Maintainers).Name }}", "c true a", "c true a"),
         ("{{ first .Chart.Maintainers | typeOf }}", "*chart.Maintainer", "map[string]interface {}"),
         ("{{ .Chart.Nothing }}",
-         'error template: c/templates/NOTES.txt:1:9: executing "c/templates/NOTES.txt" at <.Chart.Nothing>: '
-         "can't evaluate field Nothing in type interface {}", ""),
+         ('error template: c/templates/NOTES.txt:1:9: executing "c/templates/NOTES.txt" at <.Chart.Nothing>: '
+         "can't evaluate field Nothing in type interface {}"), ""),
         ("{{ dict \"m\" .Chart.Maintainers | toYaml }}", "m:\n- email: a@b.c\n  name: a",
          'm:\n- Email: a@b.c\n  Name: a\n  URL: ""'),
         ("{{ .Chart | toJson }}",
-         '{"IsRoot":true,"apiVersion":"v2","maintainers":[{"email":"a@b.c","name":"a"}],"name":"c",'
-         '"sources":["http://x"],"version":"1.2.3"}', None),
+         ('{"IsRoot":true,"apiVersion":"v2","maintainers":[{"email":"a@b.c","name":"a"}],"name":"c",'
+         '"sources":["http://x"],"version":"1.2.3"}'), None),
     ],
 )  # fmt: skip
 def test_objects(template: str, three: str, four: str | None) -> None:
