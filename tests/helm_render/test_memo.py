@@ -114,6 +114,15 @@ def test_runs_an_include_once_for_the_same_data() -> None:
         rendered(each, {})
 
 
+def test_the_first_text_looked_for_may_change_values() -> None:
+    count = '{{- define "count" }}{{ $_ := set .Values "n" (add1 (.Values.n | default 0)) }}{{ end -}}'
+    all_the_time = '{{ range until 12 }}{{ include "count" $ }}{{ $.Values.n }} {{ end }}'
+    chart = chart_of({"values.yaml": "{}", "templates/_c.tpl": count, "templates/a.txt": all_the_time})
+    for _ in range(3):
+        text = rendered(chart, {})["c/templates/a.txt"]
+        assert text.split() == [str(number) for number in range(1, 13)]
+
+
 def test_random_texts_are_made_again() -> None:
     chart = chart_of(
         {

@@ -238,18 +238,19 @@ def _executed(chart: Chart, values: dict[str, Any], options: RenderOptions, run:
     templates = run.templates = _template_set(chart, layout, run, options)
     apart = not isinstance(values, coalesce.Values) or values.origin is None
     dots = _dots(layout, values, options, apart=apart)
-    memo = Memo(templates, dots, chart.memo.setdefault("patience", {}))
-    if not options.enable_dns:
-        run.memo, run.known = memo, memo.texts
+    patience = chart.memo.setdefault("patience", {})
+    if options.enable_dns or not Memo.is_worth(patience):
+        return _files_of(chart, layout, dots, run, apart=apart)
+    memo = run.memo = Memo(templates, dots, patience)
     try:
-        return _files_of(chart, layout, dots, memo, run, apart=apart)
+        return _files_of(chart, layout, dots, run, apart=apart)
     finally:
         memo.close(run.recalled)
-        run.memo, run.known = None, {}
+        run.memo = None
 
 
 def _files_of(
-    chart: Chart, layout: _Layout, dots: Mapping[str, dict[str, Any]], memo: Memo, run: Run, *, apart: bool
+    chart: Chart, layout: _Layout, dots: Mapping[str, dict[str, Any]], run: Run, *, apart: bool
 ) -> dict[str, str]:
     files: dict[str, str] = {}
     size = 0
@@ -257,8 +258,8 @@ def _files_of(
     for path, template, owner in layout.executed:
         run.current_path = path
         dot = dots[owner]
-        if type(dot.get("Template", template)) is not Template:  # a template has put its own there
-            memo.forget()
+        if run.memo is not None and type(dot.get("Template", template)) is not Template:
+            run.memo.forget()  # a template had put its own there
         dot["Template"] = Template(template) if apart else template
         try:
             text = execute(path, dot)

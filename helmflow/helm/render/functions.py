@@ -83,8 +83,7 @@ class Run:
         self.templates: (
             TemplateSet  # the set that include and tpl work on; a tpl with defines has its own meanwhile
         )
-        self.memo: Memo | None = None  # for the set with the chart's own templates,
-        self.known: dict[tuple[Any, ...], str] = {}  # and its texts while this is the set
+        self.memo: Memo | None = None  # for the set with the chart's own templates
         self.recalled = 0
         self.depths: dict[str, int] = {}
         self.tpl_depth = 0
@@ -132,13 +131,15 @@ class Run:
 
     def include(self, name: str, data: Any) -> str:
         """The output of a named template."""
-        text = self.known.get((name, id(data)))
+        memo = self.memo
+        if memo is None or memo.templates is not self.templates:
+            return self._included(name, data)
+        text = memo.texts.get((name, id(data)))
         if text is not None:
             self.recalled += 1
             return text
-        memo = self.memo
-        key = memo.key(name, data) if memo is not None and memo.templates is self.templates else None
-        if memo is None or key is None:
+        key = memo.key(name, data)
+        if key is None:
             return self._included(name, data)
         text = memo.texts.get(key)
         if text is not None:
@@ -186,13 +187,13 @@ class Run:
             return text.replace(NO_VALUE, "")
         if self.tpl_depth >= MAX_TPL_DEPTH:
             raise FunctionError(f"tpl called itself more than {MAX_TPL_DEPTH} times")
-        outer, known = self.templates, self.known
+        outer = self.templates
         self.tpl_depth += 1
         try:
             parsed = outer.parse_text(ROOT_NAME, text)
             if not parsed.defines:
                 return outer.execute_text(ROOT_NAME, parsed, data).replace(NO_VALUE, "")
-            self.templates, self.known = outer.clone(), {}
+            self.templates = outer.clone()
             self.templates.add(ROOT_NAME, parsed)
             return self.templates.execute(ROOT_NAME, data).replace(NO_VALUE, "")
         except ParseError as error:
@@ -203,7 +204,7 @@ class Run:
             ) from error
         finally:
             self.tpl_depth -= 1
-            self.templates, self.known = outer, known
+            self.templates = outer
 
     def _unsettle(self) -> None:
         """What is being made now may be different the next time."""

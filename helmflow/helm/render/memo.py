@@ -30,8 +30,9 @@ _LARGEST_DATA: Final = 16  # entries of a map or list told by its content; large
 _DEEPEST_DATA: Final = 3
 _PATIENCE: Final = 4  # includes of a name in vain before it is looked for no more; each known one adds to it
 _MOST_PATIENCE: Final = 16
+_FEW: Final = 24  # includes known again in a render do not make up for looking
 _MOST_VAIN: Final = (
-    2  # renders with little to know again, or changes of what hangs on the dots, before a chart is given up
+    2  # renders that were not worth it, or changes of what hangs on a dot, before a chart is given up
 )
 _VAIN: Final = ""  # counts them beside the names; no template has this one
 _TREES: Final = (dict, list)
@@ -60,7 +61,7 @@ class Memo:
         self.texts: dict[Key, str] = {}
         self.unsettled = 0  # counts what keeps the texts that are under way from being kept
         self._dots = dots
-        self._early = _FIRST if patience.get(_VAIN, 0) <= _MOST_VAIN else -1
+        self._early = _FIRST
         self._patience = patience
         self._rooted: set[int] = set()  # what is told by its identity,
         self._held: list[Any] = []  # which nothing else may get meanwhile
@@ -68,6 +69,11 @@ class Memo:
         self._under_way: set[int] = set()  # the maps that includes under way were given
         self.made: list[int] = []  # the maps that the last `key` met and that hang on no dot
         self._looked = 0  # for what was not known
+
+    @staticmethod
+    def is_worth(patience: dict[str, int]) -> bool:
+        """Whether to look for what comes again, by what earlier renders found out."""
+        return patience.get(_VAIN, 0) <= _MOST_VAIN
 
     def key(self, name: str, data: Any) -> Key | None:
         """What tells this include from others, None where that cannot be told or is not worth it."""
@@ -152,7 +158,7 @@ class Memo:
 
     def close(self, known: int) -> None:
         """The render is over; so many includes were `known`."""
-        if not self._early and 2 * known < self._looked:
+        if not self._early and known < max(self._looked, _FEW):
             self._in_vain()
         self._stop()
 
@@ -164,8 +170,6 @@ class Memo:
 
     def _changes(self, mapping: dict[Any, Any], value: Any) -> None:
         if not self._tree:
-            if not self.texts and not self._under_way:
-                return
             for dot in self._dots.values():
                 self._hang(dot)
         if id(mapping) in self._tree:
