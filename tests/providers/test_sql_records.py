@@ -195,7 +195,7 @@ def test_a_record_beyond_every_bound_is_refused(
     assert refused.value.error_id == "release.too-large"
 
 
-def test_a_record_that_cannot_be_read_is_left_out_of_plans(
+def test_a_record_that_cannot_be_read_says_so_in_plans(
     releases: RevisionStore, connection_string: str
 ) -> None:
     import psycopg
@@ -205,7 +205,9 @@ def test_a_record_that_cannot_be_read_is_left_out_of_plans(
     with psycopg.connect(connection_string) as connection:
         connection.execute("UPDATE releases_v1 SET body = 'broken' WHERE name = 'db'")
         connection.execute("UPDATE releases_v1 SET status = 'odd' WHERE name = 'db'")
-    assert [r.name for r in releases.current([("apps", "web"), ("apps", "db")])] == ["web"]
+    db, web = releases.current([("apps", "web"), ("apps", "db")])
+    assert (db.name, bool(db.damaged)) == ("db", True)
+    assert (web.name, web.damaged) == ("web", "")
     assert {r.name: r.status for r in releases.list()}["db"] is ReleaseStatus.UNKNOWN
     with pytest.raises(HelmflowError) as unreadable:
         releases.get("db", 1)

@@ -82,7 +82,7 @@ class RevisionStore(Protocol):
     def current(self, releases: Iterable[tuple[str, str]]) -> tuple[Revision, ...]:
         """The revisions of (namespace, name) pairs with their payloads, without superseded ones.
 
-        One that cannot be read says so itself (`damaged`), or is left out.
+        One that cannot be read says so itself (`damaged`).
         """
 
     def get(self, name: str, number: int) -> Revision:
@@ -117,6 +117,20 @@ def status_of(word: object) -> ReleaseStatus:
 def user_labels(labels: Mapping[str, str]) -> dict[str, str]:
     """Labels without those that Helm writes itself."""
     return {key: value for key, value in labels.items() if key not in HELM_LABELS}
+
+
+def damaged(stored: StoredRevision, why: str) -> Revision:
+    """What stands for a revision whose payload cannot be read."""
+    return Revision(
+        name=stored.name,
+        namespace=stored.namespace,
+        number=stored.number,
+        status=stored.status,
+        chart={},
+        labels=stored.labels,
+        description=why,
+        damaged=why,
+    )
 
 
 def in_order(found: Iterable[StoredRevision]) -> tuple[StoredRevision, ...]:

@@ -124,7 +124,7 @@ class ReleaseStore:
                     found.append(self._revision(item))
                 except (HelmflowError, ValueError) as why:
                     if (stored := _stored(item)) is not None:
-                        found.append(_damaged(stored, str(why)))
+                        found.append(storage.damaged(stored, str(why)))
         return found
 
     def _payloads(
@@ -194,19 +194,6 @@ def _selector(names: Sequence[str]) -> str:
 
 def _sorted(items: Iterable[KubeObject]) -> tuple[StoredRevision, ...]:
     return storage.in_order(stored for item in items if (stored := _stored(item)) is not None)
-
-
-def _damaged(stored: StoredRevision, why: str) -> Revision:
-    return Revision(
-        name=stored.name,
-        namespace=stored.namespace,
-        number=stored.number,
-        status=stored.status,
-        chart={},
-        labels=stored.labels,
-        description=why,
-        damaged=why,
-    )
 
 
 def _stored(item: KubeObject) -> StoredRevision | None:

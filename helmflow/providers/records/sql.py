@@ -103,9 +103,11 @@ class SqlStore:
             for row in rows:
                 try:
                     found.append(_revision(row))
-                except HelmflowError as error:
-                    if error.error_id != "release.unreadable":
+                except HelmflowError as why:
+                    if why.error_id != "release.unreadable":
                         raise
+                    if (stored := _stored(row[:-1])) is not None:
+                        found.append(storage.damaged(stored, str(why)))
         return tuple(sorted(found, key=lambda r: (r.namespace, r.name, r.number)))
 
     def get(self, name: str, number: int) -> Revision:
@@ -191,14 +193,16 @@ class SqlStore:
                 error_id="release.sql-too-many",
                 hint="name a namespace, or let less history be kept (historyMax)",
             )
-        for key, where, name, number, status, labels in rows:
-            if key == storage.key_of(name, number):
-                own = _user_labels(labels)
-                stored = StoredRevision(
-                    name=name, namespace=where, number=number, status=storage.status_of(status), labels=own
-                )
-                columns = {"name": name, "owner": OWNER, "status": status, "version": str(number)}
-                yield stored, {**own, **columns}
+        for row in rows:
+            stored = _stored(row)
+            if stored is not None:
+                columns = {
+                    "name": stored.name,
+                    "owner": OWNER,
+                    "status": row[4],
+                    "version": str(stored.number),
+                }
+                yield stored, {**stored.labels, **columns}
 
     def _rows(self, statement: str, values: Mapping[str, object]) -> builtins.list[Row]:
         """What is found; nothing where nobody has made the tables, no labels where an older Helm has made them."""
@@ -206,6 +210,19 @@ class SqlStore:
             with suppress(NoTable):
                 return self._database.rows(text, values)
         return []
+
+
+def _stored(row: Row) -> StoredRevision | None:
+    key, namespace, name, number, status, labels = row
+    if key != storage.key_of(name, number):
+        return None
+    return StoredRevision(
+        name=name,
+        namespace=namespace,
+        number=number,
+        status=storage.status_of(status),
+        labels=_user_labels(labels),
+    )
 
 
 def _revision(row: Row) -> Revision:
