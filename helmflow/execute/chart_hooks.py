@@ -14,6 +14,7 @@ from helmflow.execute.bench import Bench, StepFailed
 from helmflow.execute.report import PodOutput, TestResult
 from helmflow.helm.release.record import HookPhase, HookRecord, go_time
 from helmflow.helm.release.record import HookRun as LastRun
+from helmflow.helm.render.hooks import HOOK, TEST_FAILURE
 from helmflow.kube import errors, objects
 from helmflow.kube.waiting import Target, Until
 from helmflow.plan.model import HookEvent, HookRun, RunChartHooks
@@ -103,6 +104,14 @@ def _wait(hook: HookRun, step: RunChartHooks, created: objects.KubeObject, bench
     )
     if report.cancelled:
         bench.tools.cancel.check()
+    if step.event is HookEvent.TEST and _is_to_fail(hook):
+        if not report.failures:
+            raise StepFailed(
+                f"{step.event} hook {hook.name} succeeded, but its event is {TEST_FAILURE}",
+                error_id="release.hook-failed",
+            )
+        if not any(failure.timed_out for failure in report.failures):
+            return
     if report.failures:
         from helmflow.execute.steps import explained
 
@@ -110,6 +119,12 @@ def _wait(hook: HookRun, step: RunChartHooks, created: objects.KubeObject, bench
             f"{step.event} hook {hook.name} failed: {'; '.join(explained(report.failures))}",
             error_id="release.hook-failed",
         )
+
+
+def _is_to_fail(hook: HookRun) -> bool:
+    """Whether it is a test of Helm 2's that passes when its pod fails; without --legacy-hooks no chart has such hooks."""
+    annotation = str((hook.body["metadata"].get("annotations") or {}).get(HOOK, ""))
+    return TEST_FAILURE in (word.strip().lower() for word in annotation.split(","))
 
 
 def _record(hook: HookRun, last_run: LastRun, bench: Bench, *, store: bool) -> None:

@@ -62,3 +62,14 @@ def test_each_way(
 )
 def test_the_first_flag_in_helms_order_wins(running: RunningOptions, mode: ValuesMode, *, own: bool) -> None:
     assert mode_of(running, own=own) is mode
+
+
+def test_nulls_that_were_deployed_stay() -> None:
+    """They go on deleting what a newer chart has there."""
+    from helmflow.core.records import replace
+
+    web = Chart(metadata=Metadata(name="web", version="1.0.0"), values=NEW)
+    deployed = replace(DEPLOYED, config={"a": None, "b": {"x": None}})
+    assert reused(ValuesMode.RESET_THEN_REUSE, web, {"c": "now"}, deployed)[1] == {
+        "a": None, "b": {"x": None}, "c": "now",
+    }  # fmt: skip

@@ -21,7 +21,8 @@ EVENTS: Final = (
     "pre-rollback", "post-rollback", "test",
 )  # fmt: skip
 _MEANS: Final = {**{event: event for event in EVENTS}, "test-success": "test"}
-_LEGACY: Final = {"test-failure": "test"}
+TEST_FAILURE: Final = "test-failure"
+_LEGACY: Final = {TEST_FAILURE: "test"}
 CRD_INSTALL: Final = "crd-install"
 
 
