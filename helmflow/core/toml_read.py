@@ -74,10 +74,10 @@ class _Reader:
 
     # -- errors and characters
 
-    def fail(self, message: str) -> TomlError:
-        """An error at this place."""
+    def fail(self, message: str, *, passed: str = "") -> TomlError:
+        """An error at this place, or behind a character that was `passed` already."""
         end = self.at - 1 if self.at >= len(self.text) else self.at  # a last line end does not begin a line
-        line = self.text.count("\n", 0, max(end, 0)) + 1
+        line = self.text.count("\n", 0, max(end, 0)) + 1 + passed.count("\n")
         last = key_text((*self.context, *self.key))
         where = f"line {line} (last key {go_quote(last)})" if last else f"line {line}"
         return TomlError(f"toml: {where}: {message}")
@@ -172,9 +172,8 @@ class _Reader:
         self.at += 1
         if double:
             if self.peek() != "]":
-                raise self.fail(
-                    f"expected end of table array name delimiter ']', but got {self.shown()} instead"
-                )
+                message = f"expected end of table array name delimiter ']', but got {self.shown()} instead"
+                raise self.fail(message, passed=self.peek())
             self.at += 1
         parent = self.descend(self.root, name[:-1])
         made = self.open_array(parent, name) if double else self.open_table(parent, name)
@@ -197,7 +196,8 @@ class _Reader:
             if char == "]":
                 return tuple(parts)
             if char != ".":
-                raise self.fail(f"expected '.' or ']' to end table name, but got {self.shown()} instead")
+                message = f"expected '.' or ']' to end table name, but got {self.shown()} instead"
+                raise self.fail(message, passed=char)
             self.at += 1
 
     def open_table(self, parent: dict[str, Any], name: tuple[str, ...]) -> dict[str, Any]:
@@ -261,6 +261,8 @@ class _Reader:
             char = self.peek()
             if char == "=":
                 raise self.fail("unexpected '='" if parts else "unexpected '=': key name appears blank")
+            if not char and parts:
+                raise self.fail("unexpected '='")
             if char == ".":
                 raise self.fail("unexpected '.'" if parts else "unexpected '.': keys cannot start with a '.'")
             parts.append(self.key_part())

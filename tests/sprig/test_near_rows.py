@@ -42,6 +42,7 @@ BROKEN = (
     '{{ dict "a" "\\xff" "\\xff" "b" | toYamlPretty }}',
     '{{ dict "a" (repeat 100 "\\xff") (repeat 100 "\\xff") "b" | toYamlPretty }}',
     '{{ fromToml "a=1 #\\xff" }}{{ fromToml "a=tr\\xff" }}{{ fromToml "\\xff\\xfea=1" }}{{ fromToml "\\xff" }}',
+    '{{ fromToml "a." }}{{ fromToml "[a\\n" }}{{ fromToml "[[a]\\n" }}',
     '{{ fromToml "\\x00a=1" }}{{ fromToml "aaaaaaaa=1\\x00" }}{{ fromToml "a=1 #\\x01" }}',
 )
 # Texts that go-yaml's scanner or emitter, BurntSushi's encoder or encoding/json take in a way of their own.
