@@ -21,12 +21,7 @@ def main() -> None:
 
 
 def process() -> None:
-    """The same for a process of its own: where one chart is rendered, modules come from one file, and it ends without
-    taking everything apart."""
-    if sys.argv[1:3] == ["chart", "template"]:
-        from helmflow.core import modules
-
-        modules.use()
+    """The same for a process of its own, which ends without taking everything apart where one chart was rendered."""
     try:
         main()
     except SystemExit as end:

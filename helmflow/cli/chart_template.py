@@ -130,7 +130,6 @@ def _render(request: _Request) -> int:
     sys.stdout.flush()
     engine.keep_programs(rendered.chart, kept.programs)
     kept.save_seen(chart, name)
-    kept.keep_modules()
     return 0
 
 

@@ -14,7 +14,7 @@ import time
 from _blake2 import blake2b  # hashlib's own, without what importing hashlib costs
 
 from helmflow import __version__
-from helmflow.core import answers, go_json, lazy, modules
+from helmflow.core import answers, go_json, lazy
 from helmflow.core.paths import cache_home_path
 from helmflow.core.records import replace
 from helmflow.gotemplate.program_cache import FolderCache, ProgramCache, pack, unpack
@@ -104,10 +104,6 @@ class Kept:
         )
         if _size(seen) != chart.memo.get(_SEEN):
             self._put(_key("seen", _identity(chart, name)), seen)
-
-    def keep_modules(self) -> None:
-        """Keep the code of helmflow's own modules that this process had to find."""
-        modules.keep(FolderCache(modules.folder()).store)
 
     def _get(self, key: str) -> Any:
         return unpack(self._things.load(key))
