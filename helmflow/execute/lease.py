@@ -121,11 +121,10 @@ def leases(client: KubeClient) -> Leases:
 def drop(client: KubeClient, owner: ReleaseId, holder: str) -> None:
     """Delete the lease of a dead run, unless somebody else holds it by now."""
     ref = lease_ref(owner.namespace, owner.name)
-    lease = client.find(ref)
-    if lease is None or holder_of(lease) != holder:
-        return
-    with suppress(errors.NotFound, errors.Conflict):
-        client.delete(ref, uid=str(at(lease, "metadata", "uid")))
+    while (lease := client.find(ref)) is not None and holder_of(lease) == holder:
+        with suppress(errors.NotFound, errors.Conflict):  # gone, renewed or taken over since it was read
+            client.delete(ref, resource_version=resource_version(lease))
+            return
 
 
 @dataclass(slots=True)
@@ -140,14 +139,16 @@ class Held:
     keep: bool = False
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Ours:
-    """A lease of ours: as whose, over which client, and its newest version that we know."""
+    """A lease of ours: in which cluster, as whose, and its newest version that we know. `warned`: nobody may renew it."""
 
+    ref: ObjectRef
     client: KubeClient
     release: ReleaseId
     emit: Emit
     version: str
+    warned: bool = False
 
 
 @dataclass(slots=True)
@@ -161,7 +162,7 @@ class LeaseKeeper:
     cancel: CancelToken
     duration_s: float
     holder: Holder = field(default_factory=Holder.this_process)
-    _held: dict[ObjectRef, _Ours] = field(default_factory=dict)
+    _held: set[_Ours] = field(default_factory=set)
     _guard: threading.Lock = field(default_factory=threading.Lock)
     _done: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
@@ -179,17 +180,15 @@ class LeaseKeeper:
             emit(Warned(warning=_unlocked(forbidden), release=release))
             yield Held(waited=False)
             return
-        held = Held(waited=waited)
+        held, ours = Held(waited=waited), _Ours(ref, client, release, emit, version)
         with self._guard:
-            self._held[ref] = _Ours(client, release, emit, version)
+            self._held.add(ours)
             self._start()
         try:
             yield held
         finally:
-            with self._guard:
-                ours = self._held.pop(ref, None)
-            if ours is not None and not held.keep:
-                self._let_go(ref, ours)
+            if self._forget(ours) and not held.keep:
+                self._let_go(ours)
 
     def close(self) -> None:
         """Stop renewing."""
@@ -197,13 +196,20 @@ class LeaseKeeper:
         if self._thread is not None:
             self._thread.join()
 
-    def _let_go(self, ref: ObjectRef, held: _Ours) -> None:
+    def _forget(self, held: _Ours) -> bool:
+        """Renew it no longer; whether it was ours until now."""
+        with self._guard:
+            ours = held in self._held
+            self._held.discard(held)
+        return ours
+
+    def _let_go(self, held: _Ours) -> None:
         """Delete the lease, unless it is not ours any more."""
         with suppress(ClusterError):
             try:
-                held.client.delete(ref, resource_version=held.version)
+                held.client.delete(held.ref, resource_version=held.version)
             except errors.Conflict:  # renewed at this moment, or taken over
-                drop(held.client, ReleaseId("", ref.namespace, held.release.name), str(self.holder))
+                drop(held.client, ReleaseId("", held.ref.namespace, held.release.name), str(self.holder))
 
     def _acquire(
         self, client: KubeClient, ref: ObjectRef, release: ReleaseId, emit: Emit
@@ -279,26 +285,30 @@ class LeaseKeeper:
     def _renew(self) -> None:
         while not self._done.wait(self.duration_s / 3):
             with self._guard:
-                all_held = dict(self._held)
-            for ref, held in all_held.items():
+                all_held = tuple(self._held)
+            for held in all_held:
                 with suppress(ClusterError):
-                    self._renew_one(ref, held)
+                    self._renew_one(held)
 
-    def _renew_one(self, ref: ObjectRef, held: _Ours) -> None:
+    def _renew_one(self, held: _Ours) -> None:
         """Say that we are alive; where the lease is somebody else's by now, stop the run: two would write at once."""
         body = [
             {"op": "test", "path": "/spec/holderIdentity", "value": str(self.holder)},
             {"op": "replace", "path": "/spec/renewTime", "value": _micro_time(self.clock.now())},
         ]
         try:
-            held.version = resource_version(held.client.patch(ref, JSON_PATCH, body))
+            held.version = resource_version(held.client.patch(held.ref, JSON_PATCH, body))
+            return
+        except errors.Forbidden as forbidden:
+            if not held.warned:
+                held.warned = True
+                held.emit(Warned(warning=_unlocked(forbidden), release=held.release))
             return
         except (errors.Invalid, errors.NotFound, errors.BadRequest):
-            lease = held.client.find(ref)
+            lease = held.client.find(held.ref)
         by = holder_of(lease) if lease is not None else ""
-        with self._guard:
-            if by == str(self.holder) or self._held.pop(ref, None) is None:
-                return
+        if by == str(self.holder) or not self._forget(held):
+            return
         lost = (
             f"the lease of {held.release} was taken over by {by}"
             if by
@@ -313,7 +323,7 @@ def _unlocked(forbidden: ClusterError) -> Mistake:
     return Mistake(
         f"releases are not locked: {forbidden.message}",
         "release.no-lease",
-        hint="allow create, get, update and delete of leases.coordination.k8s.io",
+        hint="allow create, get, update, patch and delete of leases.coordination.k8s.io",
     )
 
 

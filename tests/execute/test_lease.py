@@ -21,6 +21,7 @@ from helmflow.execute.cancel import Cancelled, CancelToken
 from helmflow.execute.lease import Holder, LeaseKeeper
 from helmflow.kube import errors
 from helmflow.kube.client import KubeClient
+from helmflow.kube.transport import Request, Response
 
 WEB = ReleaseId("", "default", "web")
 DEAD = Holder(socket.gethostname(), 2**22 + 1, "abc")  # beyond the largest process id
@@ -178,14 +179,69 @@ def test_waiting_writes_nothing_and_names_every_holder(client: KubeClient) -> No
         with pytest.raises(Cancelled), mine.hold(client, "default", WEB, events.append):
             pass
 
+    def until_told_of(holder: Holder) -> None:
+        deadline = time.monotonic() + 10
+        while not any(isinstance(event, ObjectWaiting) and str(holder) in event.reason for event in events):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
     waiting = threading.Thread(target=wait)
     waiting.start()
-    time.sleep(0.7)
+    until_told_of(first)
+    time.sleep(2 * lease.POLL_S)
     assert client.counter.writes == before + 1  # the attempt to create it
     live = client.get(ref)
     client.replace({**live, "spec": {**live["spec"], "holderIdentity": str(second)}})
-    time.sleep(0.7)
+    until_told_of(second)
     mine.cancel.cancel("SIGINT")
     waiting.join()
     said = [event.reason for event in events if isinstance(event, ObjectWaiting)]
     assert [reason.rpartition(" ")[2] for reason in said] == [str(first), str(second)]
+
+
+def test_a_release_of_the_same_name_in_another_cluster_has_a_lease_of_its_own(client: KubeClient) -> None:
+    ref = lease.lease_ref("default", "web")
+    server = ApiServer()
+    other = KubeClient(InProcessTransport(server))
+    mine = keeper()
+    with mine.hold(client, "default", WEB, ignore):
+        with mine.hold(other, "default", ReleaseId("other", "default", "web"), ignore):
+            assert other.find(ref) is not None
+        assert other.find(ref) is None
+        assert client.find(ref) is not None
+    assert client.find(ref) is None
+    mine.close()
+    server.close()
+
+
+class Forbidding:
+    """A transport to a server where nobody may `method` a lease."""
+
+    def __init__(self, server: ApiServer, method: str) -> None:
+        self._inner = InProcessTransport(server)
+        self._method = method
+
+    def send(self, request: Request) -> Response:
+        if request.method == self._method and "/leases" in request.path:
+            return Response(status=403, headers={}, chunks=iter([b"no"]))
+        return self._inner.send(request)
+
+
+@pytest.mark.parametrize("method", ["POST", "PATCH"])
+def test_who_may_not_lock_or_renew_is_told_once(method: str) -> None:
+    server = ApiServer()
+    client = KubeClient(Forbidding(server, method))
+    events: list[Event] = []
+    mine = keeper(0.03)
+    with mine.hold(client, "default", WEB, events.append):
+        deadline = time.monotonic() + 5
+        while client.counter.snapshot().get("patch", 0) < (2 if method == "PATCH" else 0):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    mine.close()
+    (warned,) = [event.warning for event in events if isinstance(event, Warned)]
+    assert warned.error_id == "release.no-lease"
+    assert "patch" in warned.hint
+    assert not mine.cancel.cancelled
+    assert client.find(lease.lease_ref("default", "web")) is None
+    server.close()
