@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -66,17 +67,24 @@ class Reporting:
         self._target = target
         self._plan: Plan | None = None
         self._reported = False
+        self._lock = threading.RLock()
         self.theme: Theme = choose(sys.stdout, color=given.color, no_color=given.no_color)
 
     def emit(self, event: Event) -> None:
-        """Hand an event to every reporter. One that fails is dropped, with a warning: it never fails a run."""
-        for reporter in list(self._reporters):
-            try:
-                reporter.handle(event)
-            except Exception as failure:  # noqa: BLE001 - whatever goes wrong in a reporter must not stop the run
-                self._reporters.remove(reporter)
-                message = f"the reporter {type(reporter).__name__} failed and was switched off: {failure!r}"
-                self.emit(Warned(warning=Mistake(message, "ui.reporter-failed")))
+        """Hand an event to every reporter, one event at a time: a cancel and a slow cluster are told by other threads.
+
+        A reporter that fails is dropped, with a warning: it never fails a run.
+        """
+        with self._lock:
+            for reporter in list(self._reporters):
+                try:
+                    reporter.handle(event)
+                except Exception as failure:  # noqa: BLE001 - whatever goes wrong in a reporter must not stop the run
+                    self._reporters.remove(reporter)
+                    message = (
+                        f"the reporter {type(reporter).__name__} failed and was switched off: {failure!r}"
+                    )
+                    self.emit(Warned(warning=Mistake(message, "ui.reporter-failed")))
 
     def confirm(self, plan: Plan) -> bool:
         """Ask, with --interactive, after showing the plan's summary."""
