@@ -147,7 +147,9 @@ def write(path: Path, document: Mapping[str, Any]) -> None:
         )
     partial = path.with_name(f".{path.name}.partial")
     try:
-        partial.write_text(yaml_dialect.dump(dict(document)), encoding="utf-8")
+        partial.unlink(missing_ok=True)  # of a run that died, or a link as well
+        with partial.open("x", encoding="utf-8") as file:
+            file.write(yaml_dialect.dump(dict(document)))
         partial.replace(path)
     except OSError as cause:
         raise ConfigError(f"cannot write {path}: {cause.strerror}", error_id="lock.write") from cause
