@@ -18,7 +18,6 @@ MAX_YAML_DEPTH: Final = (
     400  # nesting of YAML; go-yaml allows 10,000, the deepest recorded chart needs about 60
 )
 MAX_DATA_DEPTH: Final = 400  # nesting of JSON, for the same reason
-MAX_YAML_ALIAS_NODES: Final = 4_000_000  # what aliases may expand to: "billion laughs"
 MAX_TEMPLATE_OUTPUT_BYTES: Final = 256 * MIB  # one render, all files together
 MAX_INCLUDE_DEPTH: Final = 1000  # Helm's recursionMaxNums, per template name
 MAX_TPL_DEPTH: Final = 200  # nested tpl calls; Helm has no bound and its process dies

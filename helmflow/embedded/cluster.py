@@ -75,10 +75,6 @@ class Cluster:
         """The present as a timestamp in whole seconds."""
         return stamp(self.moment())
 
-    def micro_now(self) -> str:
-        """The present as a timestamp in microseconds."""
-        return datetime.fromtimestamp(self.moment(), UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
     def get(self, key: str, namespace: str, name: str) -> Json | None:
         """A stored object, or None."""
         record = self.storage.get(key, namespace, name)

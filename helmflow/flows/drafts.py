@@ -65,10 +65,12 @@ class Draft:
 
     @property
     def base(self) -> Revision | None:
+        """The revision that the plan starts from, None where nothing is deployed."""
         return revisions.base(self.revisions)
 
     @property
     def number(self) -> int:
+        """The next revision's."""
         newest = revisions.newest(self.revisions)
         return newest.number + 1 if newest else 1
 

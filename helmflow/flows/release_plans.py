@@ -128,6 +128,7 @@ def plan_of_tests(draft: Draft, wanted: TestOptions) -> ReleasePlan:
 
 
 def subject(draft: Draft, show: ShowOptions) -> comparison.Subject:
+    """What comparing a release with the cluster needs to know of it."""
     return comparison.Subject(
         owner=draft.owner,
         wanted=draft.wanted,

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from helmflow.core.errors import Mistake
     from helmflow.helm.release.marks import Mark
     from helmflow.helm.release.record import Revision
-    from helmflow.helm.render.engine import Rendered
     from helmflow.plan.settings import Settings
     from helmflow.state.model import Release
 
@@ -268,34 +267,6 @@ Step = (
     | DeleteRevisions
     | DropLease
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DesiredRelease:
-    """What the files want of one release: `rendered` is None for one that is to be absent."""
-
-    release: Release
-    rendered: Rendered | None
-    chart: Mapping[str, Any] = field(default_factory=dict)
-    config: Mapping[str, Any] = field(default_factory=dict)
-    chart_name: str = ""
-    chart_version: str = ""
-    app_version: str = ""
-    secret_paths: tuple[tuple[str, ...], ...] = ()
-
-    @property
-    def id(self) -> ReleaseId:
-        """The release."""
-        return self.release.id
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ObservedRelease:
-    """What the cluster has of one release: revisions by number and live objects (None: known to be missing)."""
-
-    revisions: tuple[Revision, ...] = ()
-    live: Mapping[ObjectRef, Json] = field(default_factory=dict)
-    namespace_exists: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

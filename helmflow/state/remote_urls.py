@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import posixpath
 import re
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -12,7 +11,6 @@ from helmflow.core.records import dataclass
 
 _GETTER = re.compile(r"^([a-z0-9]+)::(.+)$")
 _REF = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./+@{}^~-]*")
-_SECRET = re.compile(r"key|token|secret|password|signature|credential", re.IGNORECASE)
 _GIT_SCHEMES = frozenset({"https", "http", "ssh", "git", "file"})
 
 
@@ -43,16 +41,6 @@ class RemoteUrl:
         """What git clones."""
         user = f"{self.user}@" if self.user else ""
         return f"{self.scheme}://{user}{self.host}{self.directory}"
-
-    @property
-    def cache_key(self) -> str:
-        """A directory name for what was fetched: readable, without separators; parameters that look secret hashed."""
-        shown = []
-        for name, value in self.parameters.items():
-            hidden = hashlib.sha256(value.encode()).hexdigest()[:12] if _SECRET.search(name) else value
-            shown.append(f"{name}={hidden}")
-        text = f"{self.scheme}_{self.host}_{self.directory.strip('/')}"
-        return re.sub(r"[^A-Za-z0-9=,._-]", "_", text + ("." + ",".join(shown) if shown else ""))
 
 
 def parse(text: str) -> RemoteUrl:

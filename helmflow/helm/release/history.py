@@ -90,11 +90,5 @@ def pruned(revisions: Sequence[R], *, keep: int, adding: int = 0) -> tuple[R, ..
     return tuple(candidates[:surplus])
 
 
-def next_number(revisions: Sequence[R]) -> int:
-    """The number of the next revision."""
-    newest = last(revisions)
-    return newest.number + 1 if newest else 1
-
-
 def _number(revision: Numbered) -> int:
     return revision.number
