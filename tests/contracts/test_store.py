@@ -14,7 +14,7 @@ from helmflow.helm.release import codec, storage
 from helmflow.helm.release.record import ReleaseStatus, Revision
 from helmflow.helm.release.storage import Driver
 from helmflow.helm.release.store import ReleaseStore
-from helmflow.kube.client import KubeClient
+from helmflow.kube.client import MERGE_PATCH, KubeClient
 
 CHART = codec.chart_record(Chart(metadata=Metadata(name="shop", version="1.0.0", api_version="v2")))
 
@@ -131,6 +131,23 @@ def test_payloads_of_many_revisions_come_with_one_list(releases: ReleaseStore) -
     assert sorted(name for _, name, _ in found) == ["a", "b"]
     assert found[releases.namespace, "a", 1].manifest.startswith("---")
     assert releases.get_many(()) == {}
+
+
+def test_a_damaged_payload_is_left_out_of_many(
+    releases: ReleaseStore, client: KubeClient, namespace: str
+) -> None:
+    """One of them must not keep lists and histories from showing the others: helm leaves it out, too."""
+    for name in ("db", "web", "cache"):
+        releases.create(revision(namespace, name))
+    kind, text = ("Secret", "Z2FyYmFnZQ==") if releases._driver is Driver.SECRET else ("ConfigMap", "garbage")
+    ref = ObjectRef("v1", kind, namespace, "sh.helm.release.v1.db.v1")
+    client.patch(ref, MERGE_PATCH, {"data": {"release": text}})
+    listed = releases.list()
+    assert sorted(name for _, name, _ in releases.get_many(listed)) == ["cache", "web"]
+    assert releases.get_many([one for one in listed if one.name == "db"]) == {}
+    with pytest.raises(HelmflowError) as damaged:
+        releases.get("db", 1)
+    assert damaged.value.error_id == "release.unreadable"
 
 
 def test_a_deleted_revision_is_gone(releases: ReleaseStore) -> None:

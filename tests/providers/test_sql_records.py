@@ -209,6 +209,7 @@ def test_a_record_that_cannot_be_read_says_so_in_plans(
     assert (db.name, bool(db.damaged)) == ("db", True)
     assert (web.name, web.damaged) == ("web", "")
     assert {r.name: r.status for r in releases.list()}["db"] is ReleaseStatus.UNKNOWN
+    assert [name for _, name, _ in releases.get_many(releases.list())] == ["web"]
     with pytest.raises(HelmflowError) as unreadable:
         releases.get("db", 1)
     assert unreadable.value.error_id == "release.unreadable"

@@ -89,7 +89,7 @@ class RevisionStore(Protocol):
         """A revision with its payload; HelmflowError `release.not-found`."""
 
     def get_many(self, revisions: Iterable[StoredRevision]) -> dict[tuple[str, str, int], Revision]:
-        """Payloads by (namespace, name, number). A revision that was deleted meanwhile is left out."""
+        """Payloads by (namespace, name, number). What was deleted meanwhile or cannot be read is left out, as Helm does."""
 
     def create(self, revision: Revision) -> None:
         """Store a new revision; HelmflowError `release.exists` where its number is taken."""

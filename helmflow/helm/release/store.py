@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import builtins
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from helmflow.core.errors import ClusterError, HelmflowError
@@ -144,7 +145,8 @@ class ReleaseStore:
         for item in items:
             stored = _stored(item)
             if stored is not None and (stored.namespace, stored.name, stored.number) in keys:
-                found[stored.namespace, stored.name, stored.number] = self._revision(item)
+                with suppress(HelmflowError, ValueError):
+                    found[stored.namespace, stored.name, stored.number] = self._revision(item)
         return found
 
     def _revision(self, item: KubeObject) -> Revision:

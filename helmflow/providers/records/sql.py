@@ -104,8 +104,7 @@ class SqlStore:
                 try:
                     found.append(_revision(row))
                 except HelmflowError as why:
-                    if why.error_id != "release.unreadable":
-                        raise
+                    _require_unreadable(why)
                     if (stored := _stored(row[:-1])) is not None:
                         found.append(storage.damaged(stored, str(why)))
         return tuple(sorted(found, key=lambda r: (r.namespace, r.name, r.number)))
@@ -129,7 +128,10 @@ class SqlStore:
             rows = self._rows(f"SELECT {_HEAD}, {_BODY} {_FROM} AND (r.namespace, r.key) IN {_PAIRS}", some)
             for row in rows:
                 _, namespace, name, number, *_ = row
-                found[namespace, name, number] = _revision(row)
+                try:
+                    found[namespace, name, number] = _revision(row)
+                except HelmflowError as why:
+                    _require_unreadable(why)
         return found
 
     def create(self, revision: Revision) -> None:
@@ -233,6 +235,12 @@ def _revision(row: Row) -> Revision:
             error_id="release.sql-too-large",
         )
     return codec.decode(body, labels=_user_labels(labels))
+
+
+def _require_unreadable(why: HelmflowError) -> None:
+    """Raise again whatever is not about one damaged record."""
+    if why.error_id != "release.unreadable":
+        raise why
 
 
 def _user_labels(found: Mapping[str, str | None] | None) -> dict[str, str]:
