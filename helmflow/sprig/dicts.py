@@ -47,8 +47,10 @@ def set_key(mapping: Dict, key: str, value: Any) -> Dict:
 @function("unset", "map[string]any", "string", returns="map[string]any")
 def unset(mapping: Dict, key: str) -> Dict:
     if key in mapping:
-        for each in _twins(mapping):
+        both = _twins(mapping)
+        for each in both:
             shared.change(each)
+        for each in both:
             del each[key]
     return _unnamed(mapping)
 
@@ -223,8 +225,10 @@ def _put(target: Dict, key: str, value: Any) -> None:
 
 
 def _store(mapping: Dict, key: str, value: Any) -> None:
-    for each in _twins(mapping):
+    both = _twins(mapping)
+    for each in both:  # neither of them where one is shared
         shared.change(each, value)
+    for each in both:
         each[key] = value
 
 

@@ -9,8 +9,9 @@ import pytest
 
 from helmflow.core import shared
 from helmflow.core.errors import TemplateError
+from helmflow.gotemplate.templates import TemplateSet
 from helmflow.helm.chart.model import Chart
-from helmflow.helm.render import engine
+from helmflow.helm.render import engine, memo
 from helmflow.helm.values import coalesce
 from tests.charts import chart_of, write_chart
 
@@ -27,6 +28,7 @@ DEFINES = """\
 {{- define "aliased" }}{{ range $k, $v := .context }}{{ if eq $k "Template" }}{{ $v.BasePath | len }}{{ $v.Name }}{{ end }}{{ end }}{{ end -}}
 {{- define "whole" }}{{ .Template | toJson }}{{ .Template | toYaml }}{{ end -}}
 {{- define "copied" }}{{ (deepCopy .Template).Name }}{{ (merge (dict) .Template).Name }}{{ get .Template "Name" }}{{ end -}}
+{{- define "merged" }}{{ (merge .Template (dict)).Name }}{{ end -}}
 {{- define "same" }}{{ deepEqual .Template (dict "Name" "c/templates/a.txt" "BasePath" "c/templates") }}{{ end -}}
 {{- define "kind" }}{{ kindOf .v }}{{ .v }}{{ end -}}
 {{- define "inner" }}outer{{ end -}}
@@ -49,6 +51,8 @@ HAZARDS = {
     "the file as JSON and YAML": '{{ include "early" . }}{{ include "whole" . }}{{ include "whole" . }}',
     "the file copied": '{{ include "early" . }}{{ include "copied" . }}{{ include "copied" . }}',
     "the file compared": '{{ include "early" . }}{{ include "same" . }}{{ include "same" . }}',
+    "the file under its other type": '{{ include "early" . }}{{ include "merged" . }}{{ include "merged" . }}',
+    "the dot under its other type": '{{ include "early" . }}{{ $d := set . "own" 1 }}{{ $d.Template.Name }}{{ include "where" $d }}{{ (merge . (dict)).Template.Name }}',
     "the file changed": '{{ include "early" . }}{{ include "where" . }}{{ $_ := set .Template "Name" "mine" }}{{ include "where" . }}',
     "the file replaced": '{{ include "early" . }}{{ $_ := set . "Template" (dict "Name" "mine") }}{{ include "where" . }}{{ include "where" . }}',
     "numbers and texts": '{{ include "early" . }}{{ range list 1 "1" 1.0 true "true" nil 0 -0.0 (int64 1) (list 1) (list "1") (dict) (list) }}'
@@ -172,3 +176,27 @@ def test_a_chart_that_changes_its_values_all_the_time_is_rendered_without() -> N
     for _ in range(4):
         assert rendered(chart, {}) == first
     assert isinstance(coalesce.coalesce(chart, {}), dict)
+
+
+def test_lists_that_hold_lists_twice_hang_on_a_dot_in_no_time() -> None:
+    doubling = "{{ $l := list 1 }}" + "{{ $l = list $l $l }}" * 60
+    text = '{{ include "early" . }}' + doubling + '{{ $_ := set . "l" $l }}{{ $_ := set . "m" 1 }}{{ .m }}'
+    assert rendered(
+        chart_of({"values.yaml": "part: {x: 1}", "templates/_d.tpl": DEFINES, "templates/a.txt": text}), {}
+    )
+
+
+def test_what_is_kept_of_one_render_is_bounded() -> None:
+    templates = TemplateSet({})
+    kept = memo.Memo(templates, {}, {})
+    for number in range(1000):
+        kept.keep(("name", number), "x" * 60_000)
+    assert sum(map(len, kept.texts.values())) < 20_000_000
+    for _ in range(OFTEN):
+        kept.key("first", "text")
+    try:
+        assert kept.key("name", "short") is not None
+        for data in ("x" * 5000, {"a": "x" * 5000}, {"x" * 5000: 1}, ["x" * 5000]):
+            assert kept.key("other", data) is None
+    finally:
+        kept.close(0)

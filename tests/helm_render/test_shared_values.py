@@ -6,11 +6,14 @@ from typing import Any
 
 import pytest
 
+from helmflow.core import shared
 from helmflow.core.errors import HelmflowError
 from helmflow.core.shared import NOTES
 from helmflow.helm.chart.load import load, load_values, merge_maps
 from helmflow.helm.chart.model import Chart
 from helmflow.helm.render.engine import RenderOptions, prepare, render, render_files
+from helmflow.helm.values import coalesce
+from helmflow.sprig import dicts
 from tests.charts import chart_of
 from tests.charts_cases import cases
 
@@ -124,3 +127,24 @@ def test_real_charts_render_again_as_they_did_first() -> None:
         if first == dict(render(other, values, OPTIONS).files) and again != [first, first]:
             wrong.append(str(case))
     assert wrong == []
+
+
+def test_what_other_renders_use_stays_shared_when_one_gets_everything_for_itself() -> None:
+    chart = chart_of({"values.yaml": "global: {a: {b: {c: 1}}}", "templates/t.txt": "x"})
+    prepare(chart, {}, OPTIONS)
+    (used, first), (_, second) = [
+        (made.chart, made.values) for made in (prepare(chart, {}, OPTIONS) for _ in range(2))
+    ]
+    coalesce.apart(used, first, first["global"]["a"]["b"])
+    del first
+    with pytest.raises(shared.Changed):
+        dicts.set_key.call(second["global"]["a"]["b"], "c", 2)
+
+
+def test_a_refused_change_reaches_neither_type_of_a_map() -> None:
+    tree = shared.SharedTree(coalesce.Values(a=1))
+    plain = dicts.merge.call(tree.value, {})
+    for change in (lambda: dicts.set_key.call(plain, "b", 2), lambda: dicts.unset.call(plain, "a")):
+        with pytest.raises(shared.Changed):
+            change()
+    assert plain == tree.value == {"a": 1}

@@ -250,7 +250,7 @@ def _executed(chart: Chart, values: dict[str, Any], options: RenderOptions, run:
 
 
 def _files_of(
-    chart: Chart, layout: _Layout, dots: Mapping[str, dict[str, Any]], run: Run, *, apart: bool
+    chart: Chart, layout: _Layout, dots: Mapping[str, coalesce.Values], run: Run, *, apart: bool
 ) -> dict[str, str]:
     files: dict[str, str] = {}
     size = 0
@@ -261,6 +261,8 @@ def _files_of(
         if run.memo is not None and type(dot.get("Template", template)) is not Template:
             run.memo.forget()  # a template had put its own there
         dot["Template"] = Template(template) if apart else template
+        if dot.twin is not None:
+            dot.twin["Template"] = dot["Template"]
         try:
             text = execute(path, dot)
         except ExecError as error:
@@ -465,14 +467,14 @@ def _template_set(chart: Chart, layout: _Layout, run: Run, options: RenderOption
 
 def _dots(
     layout: _Layout, values: dict[str, Any], options: RenderOptions, *, apart: bool
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, coalesce.Values]:
     """The dots of the templates of a chart and of the charts in it, by full path."""
     release = context.Release(options.release_name, options.namespace, options.revision, options.is_upgrade)
     common = {
         "Release": release.as_map(),
         "Capabilities": context.capabilities_object(options.capabilities, options.behaviour),
     }
-    dots: dict[str, dict[str, Any]] = {}
+    dots: dict[str, coalesce.Values] = {}
     for place in layout.charts:
         dot = coalesce.Values(place.fixed)
         dot.update(common)

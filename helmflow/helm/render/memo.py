@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from _thread import get_ident
 
-from helmflow.core.limits import KIB
+from helmflow.core.limits import KIB, MIB
 from helmflow.core.shared import LISTENERS, NOTES, Changed
 from helmflow.helm.values.coalesce import Values
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any, Final
 
+    from helmflow.gotemplate.gotypes import NamedMap
     from helmflow.gotemplate.templates import TemplateSet
 
     Key = tuple[Any, ...]
@@ -26,8 +27,10 @@ if TYPE_CHECKING:
 _FIRST: Final = 6  # includes of a render before it is worth looking at what they are given
 _TEXTS_KEPT: Final = 4096
 _LONGEST_KEPT: Final = 64 * KIB
+_MOST_KEPT: Final = 16 * MIB  # of all texts together
 _LARGEST_DATA: Final = 16  # entries of a map or list told by its content; larger ones seldom come twice
 _DEEPEST_DATA: Final = 3
+_LONGEST_TOLD: Final = 4 * KIB  # of a text in data, which lives as long as what is told by it
 _PATIENCE: Final = 4  # includes of a name in vain before it is looked for no more; each known one adds to it
 _MOST_PATIENCE: Final = 16
 _FEW: Final = 24  # includes known again in a render do not make up for looking
@@ -50,8 +53,8 @@ class Memo:
     """
 
     __slots__ = (
-        "_dots", "_early", "_held", "_looked", "_patience", "_rooted", "_tree", "_under_way", "made", "templates", "texts",
-        "unsettled",
+        "_dots", "_early", "_held", "_looked", "_patience", "_rooted", "_size", "_tree", "_under_way", "made", "templates",
+        "texts", "unsettled",
     )  # fmt: skip
 
     def __init__(
@@ -69,6 +72,7 @@ class Memo:
         self._under_way: set[int] = set()  # the maps that includes under way were given
         self.made: list[int] = []  # the maps that the last `key` met and that hang on no dot
         self._looked = 0  # for what was not known
+        self._size = 0  # of the texts
 
     @staticmethod
     def is_worth(patience: dict[str, int]) -> bool:
@@ -103,6 +107,8 @@ class Memo:
     def _content(self, value: Any, made: list[int], depth: int) -> Any:
         kind = type(value)
         if kind is str:
+            if len(value) > _LONGEST_TOLD:
+                raise _Untold
             return value
         if id(value) in self._rooted or id(value) in NOTES:
             return id(value)
@@ -113,9 +119,12 @@ class Memo:
             if kind is dict:
                 made.append(id(value))
                 content += value
+                if sum(map(len, value)) > _LONGEST_TOLD:
+                    raise _Untold
                 value = value.values()
             for item in value:
-                content.append(item if type(item) is str else self._content(item, made, depth + 1))
+                short = type(item) is str and len(item) <= _LONGEST_TOLD
+                content.append(item if short else self._content(item, made, depth + 1))
             return tuple(content)
         if value is None or kind is bool or kind is int:
             return kind, value
@@ -135,9 +144,12 @@ class Memo:
 
     def keep(self, key: Key, text: str) -> None:
         """Remember the include's text."""
-        if len(text) <= _LONGEST_KEPT:
-            if len(self.texts) >= _TEXTS_KEPT:
+        size = len(text)
+        if size <= _LONGEST_KEPT:
+            self._size += size
+            if len(self.texts) >= _TEXTS_KEPT or self._size > _MOST_KEPT:
                 self.texts.clear()
+                self._size = size
             self.texts[key] = text
 
     def forget(self) -> None:
@@ -183,6 +195,7 @@ class Memo:
         """The maps of a value can be reached from now on."""
         tree = self._tree
         found = [value]
+        lists: set[int] = set()  # lists that hold lists twice double with each level
         for each in found:
             if id(each) in NOTES:
                 continue
@@ -191,6 +204,10 @@ class Memo:
                     continue
                 tree.add(id(each))
                 each = each.values()
+            elif id(each) in lists:
+                continue
+            else:
+                lists.add(id(each))
             found += [item for item in each if isinstance(item, _TREES)]
 
 
@@ -239,6 +256,11 @@ class Template(Values):
     def __delitem__(self, key: str) -> None:
         self._change()
         super().__delitem__(key)
+
+    def unnamed(self) -> NamedMap:
+        """Nobody is told of what looks into that map, and it would stay with what renders share."""
+        self._change()
+        return super().unnamed()
 
     def _change(self) -> None:
         if self.common:

@@ -54,7 +54,7 @@ class Sharing:
                 self._plans.clear()
             plan = self._plans[shape] = _Plan(self._chart, user)
         own = plan.laid_over(self._alone.value, user, run)
-        own.origin, own.kept = user, plan  # `kept`: what is shared lives as long as it is used
+        own.origin, own.kept = user, (self, plan)  # `kept`: what is shared stays so as long as it is used
         for path in self._changed:
             _make_own(own, path)
         return own
