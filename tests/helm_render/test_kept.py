@@ -36,6 +36,16 @@ def test_a_chart_comes_back_as_it_was(tmp_path: Path) -> None:
     assert kept.Kept(tmp_path / "kept").load_chart(chart).values == {"a": 2.0}
 
 
+def test_helm_3_reads_the_values_of_a_kept_chart_in_its_own_way(tmp_path: Path) -> None:
+    path = write_chart(tmp_path / "c", {**FILES, "values.yaml": "a: 1\n---\na: 2\n"})
+    things = kept.Kept(tmp_path / "kept")
+    time.sleep(2.1)
+    for version, wanted in ((3, 1.0), (3, 1.0), (4, 2.0)):
+        chart = things.load_chart(path)
+        (manifest,) = engine.render(chart, {}, engine.RenderOptions(helm_version=version)).manifests
+        assert manifest.body["a"] == wanted
+
+
 def test_programs_and_heads_serve_the_next_process(tmp_path: Path) -> None:
     path = write_chart(tmp_path / "c", FILES)
     things = kept.Kept(tmp_path / "kept")

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 else:
     yaml_write = lazy.module("helmflow.core.yaml_write")
 
-_FORMAT: Final = 8  # raise with every change of what is stored here
+_FORMAT: Final = 9  # raise with every change of what is stored here
 _YOUNG_NS: Final = 2_000_000_000  # files changed this short ago may change unseen within the clock's step
 _HEADS_KEPT: Final = 2000
 _SEEN: Final = "seen"  # in a chart's memo, what was known before it was rendered
@@ -169,7 +169,7 @@ _METADATA: Final = Metadata.__match_args__
 
 
 def _packed(chart: Chart) -> Any:
-    """What rendering needs of a chart: neither the text of its values nor all files as they were found."""
+    """What rendering needs of a chart: not all files as they were found. Helm 3 reads the text of values in its own way."""
     data = {name: getattr(chart.metadata, name) for name in _METADATA}
     data["annotations"] = dict(chart.metadata.annotations)
     data["maintainers"] = tuple(_astuple(one) for one in chart.metadata.maintainers)
@@ -178,6 +178,7 @@ def _packed(chart: Chart) -> Any:
     return (
         data,
         chart.values,
+        chart.values_text,
         chart.schema,
         tuple((file.name, file.text, file.digest) for file in chart.templates),
         tuple((file.name, file.data) for file in chart.files),
@@ -200,12 +201,13 @@ def _template(name: str, text: str, digest: bytes) -> ChartFile:
 
 
 def _unpacked(stored: Any) -> Chart:
-    data, values, schema, templates, files, subcharts, lock, digest = stored
+    data, values, values_text, schema, templates, files, subcharts, lock, digest = stored
     data["maintainers"] = tuple(None if one is None else Maintainer(*one) for one in data["maintainers"])
     data["dependencies"] = tuple(None if one is None else Dependency(*one) for one in data["dependencies"])
     return Chart(
         metadata=Metadata(**data),
         values=values,
+        values_text=values_text,
         schema=schema,
         templates=tuple(_template(*file) for file in templates),
         files=tuple(ChartFile(*file) for file in files),
