@@ -40,6 +40,7 @@ MAX_GIT_TREE_FILES: Final = 100_000  # and how many; the largest public chart mo
 MAX_MANIFEST_BYTES: Final = 4 * MIB  # a manifest of a registry: what registries themselves accept
 MAX_SIGNATURES: Final = 64  # signatures of one chart in a registry that are looked at
 MAX_RESPONSE_BYTES: Final = 512 * MIB  # one answer of a cluster
+MAX_CONSTRAINT_BYTES: Final = 4 * KIB  # a range of versions; charts write some dozens
 MAX_SQL_RECORD_BYTES: Final = 64 * MIB  # a stored release in PostgreSQL, where Helm has no bound
 MAX_SQL_ROWS: Final = 100_000  # stored revisions of one question; a thousand releases have about 10,000
 MAX_SQL_SECONDS: Final = 30.0  # one statement on the database of release records

@@ -7,6 +7,7 @@ import re
 
 from helmflow.core.go_json import go_quote
 from helmflow.core.lazy import pattern
+from helmflow.core.limits import MAX_CONSTRAINT_BYTES
 from helmflow.core.records import dataclass, replace
 
 TYPE_CHECKING = False
@@ -14,21 +15,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Final
 
-_PRE: Final = r"[0-9A-Za-z\-]+(?:\.[0-9A-Za-z\-]+)*"
+# Nothing is given back once it matched (++): constraints come from charts, and trying again could take forever.
+_PRE: Final = r"[0-9A-Za-z\-]++(?:\.[0-9A-Za-z\-]++)*+"
 _LOOSE: Final = pattern(rf"v?([0-9]+)(\.[0-9]+)?(\.[0-9]+)?(?:-({_PRE}))?(?:\+({_PRE}))?\Z")
 _OPERATOR: Final = r"=||!=|>|<|>=|=>|<=|=<|~|~>|\^"
-_PART: Final = r"[0-9|xX*]+"
+_PART: Final = r"[0-9|xX*]++"
 _CV: Final = rf"v?({_PART})(\.{_PART})?(\.{_PART})?(-{_PRE})?(\+{_PRE})?"
 _CV_PLAIN: Final = rf"v?{_PART}(?:\.{_PART})?(?:\.{_PART})?(?:-{_PRE})?(?:\+{_PRE})?"
 _SPACE: Final = r"[\t\n\f\r ]"
 _CONSTRAINT: Final = pattern(rf"{_SPACE}*({_OPERATOR}){_SPACE}*({_CV}){_SPACE}*\Z")
 _FIND: Final = pattern(rf"(?:{_OPERATOR}){_SPACE}*{_CV_PLAIN}")
 _RANGE: Final = pattern(rf"{_SPACE}*({_CV_PLAIN}){_SPACE}+-{_SPACE}+({_CV_PLAIN}){_SPACE}*")
+_CLAUSE: Final = rf"(?:[<>]=?|=[<>]?|!=|~>?|\^)?+{_SPACE}*+{_CV_PLAIN}"
 _VALID: Final = pattern(
-    rf"(?:{_SPACE}*(?:{_OPERATOR}){_SPACE}*(?:{_CV_PLAIN}){_SPACE}*)"
-    rf"(?:(?:{_SPACE}+|,{_SPACE}*)(?:{_OPERATOR}){_SPACE}*(?:{_CV_PLAIN}){_SPACE}*)*\Z"
+    rf"{_SPACE}*+{_CLAUSE}(?:(?:{_SPACE}*+,{_SPACE}*+|{_SPACE}++){_CLAUSE})*+{_SPACE}*+\Z"
 )
 _UINT64: Final = 1 << 64
+_UINT64_DIGITS: Final = 20
 
 
 class SemverError(ValueError):
@@ -132,8 +135,8 @@ def _compare_part(left: str, right: str) -> int:
         return 0
     if not left or not right:
         return -1 if not left else 1
-    left_number = int(left) if left.isdigit() and int(left) < _UINT64 else None
-    right_number = int(right) if right.isdigit() and int(right) < _UINT64 else None
+    left_number = _number(left) if left.isdigit() else None
+    right_number = _number(right) if right.isdigit() else None
     if left_number is None and right_number is None:
         return 1 if left > right else -1
     if left_number is None or right_number is None:
@@ -155,8 +158,8 @@ def _parse(text: str) -> Version:
 
 def _uint64(digits: str) -> int:
     """strconv.ParseUint's range."""
-    number = int(digits)
-    if number >= _UINT64:
+    number = _number(digits)
+    if number is None:
         raise SemverError(
             f"error parsing version segment: strconv.ParseUint: parsing {go_quote(digits)}: value out of range"
         )
@@ -180,10 +183,17 @@ def _parse_strict(text: str) -> Version:
         _check_prerelease(prerelease)
     if plus:
         _check_metadata(metadata)
-    numbers = [int(part) for part in parts]
-    if max(numbers) >= _UINT64:
+    major, minor, patch = map(_number, parts)
+    if major is None or minor is None or patch is None:
         raise SemverError("value out of range")
-    return Version(numbers[0], numbers[1], numbers[2], prerelease, metadata, text)
+    return Version(major, minor, patch, prerelease, metadata, text)
+
+
+def _number(digits: str) -> int | None:
+    """The number, None for one that no uint64 holds; Python refuses to read thousands of digits."""
+    significant = digits.lstrip("0")
+    number = int(significant or 0) if len(significant) <= _UINT64_DIGITS else _UINT64
+    return number if number < _UINT64 else None
 
 
 def _check_prerelease(text: str) -> None:
@@ -265,6 +275,8 @@ def _only_releases(version: Version) -> str:
 
 @functools.lru_cache(maxsize=4096)
 def _parse_constraint(text: str) -> Constraint:
+    if len(text) > MAX_CONSTRAINT_BYTES:
+        raise SemverError(f"a constraint has at most {MAX_CONSTRAINT_BYTES} bytes")
     groups = []
     for part in rewrite_range(text).split("||"):
         if not _VALID.match(part):

@@ -553,7 +553,7 @@ def _number(layout: str, position: int) -> tuple[int | None, int]:
     digits = layout[position:stop].lstrip("0")
     if len(digits) > _MOST_DIGITS or int(digits[:-1] or 0) > _TOO_LARGE:
         return None, len(layout)
-    return int(layout[position:stop]), stop
+    return int(digits or 0), stop
 
 
 def _int_argument(values: Sequence[Any], index: int) -> tuple[int | None, int]:

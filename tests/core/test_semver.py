@@ -70,8 +70,25 @@ def test_upstream_tables() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "bad", "1.2.3-01", "1.2.3.4", "-1", "1.2.3-", "99999999999999999999.0.0"]
+    "text",
+    ["", "bad", "1.2.3-01", "1.2.3.4", "-1", "1.2.3-", "99999999999999999999.0.0", "9" * 5000 + ".0.0"],
 )
 def test_bad_versions(text: str) -> None:
     with pytest.raises(SemverError):
         Version.parse(text)
+
+
+def test_numbers_of_any_length_are_compared() -> None:
+    long = "9" * 3000
+    assert Constraint.parse(f">1.0.0-{long}").check(Version.parse("1.0.0"))
+    with pytest.raises(SemverError, match="out of range"):
+        Version.parse_strict(f"{long}{long}.0.0")
+    assert Version.parse("0" * 5000 + "1.0.0").major == 1
+
+
+@pytest.mark.parametrize(
+    "text", [">1   " * 300 + "!", "1" + " " * 1500 + "!", "1 " * 3000, "1" + " " * 1_000_000 + "!"]
+)
+def test_no_constraint_takes_long_to_refuse(text: str) -> None:
+    with pytest.raises(SemverError):
+        Constraint.parse(text)

@@ -64,3 +64,7 @@ def test_print_family_rows() -> None:
             wrong.append((row["fn"], row["a"], row["b"], given, expected(row)))
     conformance.report("gotemplate/print", passed=passed, failed=len(wrong))
     assert not wrong, wrong[:20]
+
+
+def test_zeros_in_front_of_a_precision_do_not_count() -> None:
+    assert printf.sprintf(f"%.{'0' * 5000}2f", 1.0) == "1.00"
