@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final, Literal
 
-from helmflow.core.limits import MAX_YAML_DEPTH
+from helmflow.core.limits import MAX_YAML_DEPTH, MIB
 from helmflow.core.records import dataclass, field
 
 
@@ -92,21 +92,25 @@ def as_go_scans(data: bytes) -> bytes:
         text = data.decode()
     except UnicodeDecodeError:
         return data
-    for _ in range(_MOST_REWRITES):
-        changed = _rewritten(text)
-        if changed is None:
+    for _ in range(min(_MOST_REWRITES, 1 + _MOST_REREAD // len(data))):
+        at = _first_difference(text)
+        if at is None:
             break
-        text = changed
+        is_escape = text[at] == "/"
+        text = text[:at] + ("q" if is_escape else f"%{ord(text[at]):02X}") + text[at + 1 :]
+        if is_escape:  # a mistake: nobody reads further
+            break
     return text.encode()
 
 
 _BROAD_TAG: Final = re.compile(rb"![^\s'\"!]*[,\[\]]")
 _SLASH: Final = re.compile(r"(?s)(?:[^\\]|\\[^/])*?\\/")
 _MOST_REWRITES: Final = 100
+_MOST_REREAD: Final = MIB  # bytes in all: each time the text is read up to the place
 
 
-def _rewritten(text: str) -> str | None:
-    """The text with its first such place changed, None where there is none."""
+def _first_difference(text: str) -> int | None:
+    """Where the first such place is, None where there is none."""
     from yaml import _yaml
     from yaml.error import YAMLError
     from yaml.scanner import ScannerError
@@ -134,10 +138,7 @@ def _rewritten(text: str) -> str | None:
         return None
     finally:
         parser.dispose()
-    if at is None:
-        return None
-    instead = "q" if text[at] == "/" else f"%{ord(text[at]):02X}"
-    return text[:at] + instead + text[at + 1 :]
+    return at
 
 
 def _bad_escape(quoted: str, start: int) -> int | None:

@@ -42,3 +42,9 @@ def test_patterns(pattern: str, fits: str, does_not: str) -> None:
 def test_many_stars_take_no_time() -> None:
     matches = glob.compile_glob("*a" * 40 + "b")
     assert not matches("a" * 200)
+
+
+@pytest.mark.parametrize("star", ["*", "**"])
+def test_neither_do_long_names(star: str) -> None:
+    matches = glob.compile_glob(f"{star}a" * 200 + "b")
+    assert not matches("a" * 2000)

@@ -241,12 +241,10 @@ def _read_bounded(path: str) -> bytes:
     """A file's content, or a little more than is allowed. A chart has hundreds of files: no stream is made of each."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        data = os.read(descriptor, _MOST)
-        if len(data) < _MOST:
-            return data
-        parts = [data]
-        size = len(data)
-        while size <= MAX_CHART_FILE_BYTES and (data := os.read(descriptor, MAX_CHART_FILE_BYTES)):
+        parts: list[bytes] = []
+        size = 0
+        # some file systems give less than they have: only nothing is the end
+        while size <= MAX_CHART_FILE_BYTES and (data := os.read(descriptor, _MOST)):
             parts.append(data)
             size += len(data)
         return b"".join(parts)

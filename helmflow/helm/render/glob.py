@@ -67,11 +67,14 @@ def _stars(pattern: str) -> Callable[[str], bool]:
         places = {len(first)}  # where what was looked at so far may end
         for piece, crosses in pieces:
             found = set()
-            for at in places:
+            looked = 0  # everything before that: long names and many stars take no longer than their product
+            for at in sorted(places):
                 slash = -1 if crosses else name.find("/", at)
-                for start in range(at, (len(name) if slash < 0 else slash) + 1):
+                end = (len(name) if slash < 0 else slash) + 1
+                for start in range(max(at, looked), end):
                     if name.startswith(piece, start):
                         found.add(start + len(piece))
+                looked = max(looked, end)
             places = found
         return len(name) in places
 
