@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from helmflow.cli import options, reporters
-from helmflow.cli.exit_codes import ExitCode
+from helmflow.cli.exit_codes import ExitCode, stopped_by
 from helmflow.cli.flags import Argument, add_command, flag
 from helmflow.core.errors import ConfigError
 from helmflow.execute.report import Outcome, RunReport
@@ -208,7 +208,7 @@ def rollback(given: SimpleNamespace) -> int:
 
 def _exit_code(report: RunReport, *, detailed: bool) -> int:
     if report.cancelled:
-        return ExitCode.TERMINATED if report.signal == "SIGTERM" else ExitCode.INTERRUPTED
+        return stopped_by(report.signal)
     if not report.ok:
         return ExitCode.FAILED
     sys.stdout.flush()

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
 from helmflow.cli import options, reporters, single_flags, single_reads
-from helmflow.cli.exit_codes import ExitCode
+from helmflow.cli.exit_codes import ExitCode, stopped_by
 from helmflow.cli.flags import Argument, add_command, seconds
 from helmflow.cli.inspect_commands import quiet_emit
 from helmflow.core.errors import ConfigError
@@ -278,5 +278,5 @@ def not_found(name: str) -> ConfigError:
 
 def _code(report: RunReport) -> int:
     if report.cancelled:
-        return ExitCode.INTERRUPTED
+        return stopped_by(report.signal)
     return ExitCode.OK if report.ok else ExitCode.FAILED
