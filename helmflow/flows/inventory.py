@@ -354,15 +354,16 @@ def _is_ours(cluster: Cluster, revision: StoredRevision, entry: Entry, mark: Mar
 
     It is not where another project or environment has taken it over, nor where somebody uninstalled it and installed
     another one of that name: Helm copies our labels when it upgrades or rolls back, and begins without them. A
-    release that Helm installed and the files named without changing it never had any: it is known by its first day.
+    release that Helm installed and the files named without changing it never had any: it is known by its first day,
+    and is nobody's where its record cannot be read.
     """
     said = marks.read(revision.labels, revision.number)
     if said is not None:
         return (said.project, said.environment) == (mark.project, mark.environment)
     if not entry.first_deployed:
         return False
-    stored = cluster.store(revision.namespace)
-    return stored.get(revision.name, revision.number).first_deployed == entry.first_deployed
+    found = cluster.store(revision.namespace).get_many([revision])
+    return any(one.first_deployed == entry.first_deployed for one in found.values())
 
 
 def _found(revision: StoredRevision, entry: Entry, beside: Release) -> Found:

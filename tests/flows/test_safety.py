@@ -11,11 +11,14 @@ import pytest
 from helmflow.core.errors import HelmflowError, Refusal
 from helmflow.core.events import Warned
 from helmflow.core.ids import ObjectRef
+from helmflow.execute import lease
 from helmflow.execute.report import Outcome, RunReport
 from helmflow.flows import release, runs, saved
 from helmflow.flows.options import RunningOptions, StateOptions, accept
 from helmflow.helm.release import marks
 from helmflow.helm.release.marks import Mark
+from helmflow.kube import objects
+from helmflow.kube.client import MERGE_PATCH
 from helmflow.ui import markdown, plan_json, plan_view
 from helmflow.ui.theme import Theme
 from tests.flows import charts
@@ -204,6 +207,26 @@ def test_what_left_the_file_is_shown_and_pruned_dependents_first(town: Town) -> 
     ]
     assert deleted == ["three", "two"]
     assert town.diff(state=PROD).orphans == ()
+
+
+def test_what_left_the_file_and_cannot_be_read_stops_no_plan(town: Town) -> None:
+    """A release of Helm's that the file only named is known by its record: a damaged one is nobody's to prune."""
+    three(town, "two")
+    assert town.sync(state=PROD).ok
+    secret = ObjectRef("v1", "Secret", town.ns("apps"), "sh.helm.release.v1.two.v1")
+    ours = [key for key in town.client.get(secret)["metadata"]["labels"] if key.startswith("helmflow.dev/")]
+    assert ours
+    town.client.patch(secret, MERGE_PATCH, {"metadata": {"labels": dict.fromkeys(ours)}})
+    inventories = map(objects.ref, lease.leases(town.client).environments)
+    (inventory,) = (ref for ref in inventories if f"shop-{town.number}." in ref.name)
+    town.client.delete(inventory)
+    three(town, "two", "one")
+    assert report_of(town.sync(state=PROD), "two").action == "keep"
+    three(town, "one")
+    assert [orphan.id.name for orphan in town.diff(state=PROD).orphans] == ["two"]
+    town.client.patch(secret, MERGE_PATCH, {"data": {"release": "Z2FyYmFnZQ=="}})
+    assert town.diff(state=PROD, running=replace(RUNNING, prune=True)).orphans == ()
+    assert town.names("ConfigMap") == ["one", "two"]
 
 
 def test_a_selection_looks_for_nothing_that_left(town: Town) -> None:
