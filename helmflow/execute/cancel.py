@@ -38,7 +38,7 @@ class CancelToken:
         return self._event.is_set()
 
     def cancel(self, signal_name: str) -> None:
-        """Ask for a stop; `signal_name` says who did (SIGINT, SIGTERM)."""
+        """Ask for a stop; `signal_name` says who did: SIGINT, SIGTERM, or what it was in words."""
         if self._event.is_set():
             return
         self.signal = signal_name

@@ -67,7 +67,8 @@ class ReleaseReport:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunReport:
     """What became of a run. `releases` in the plan's order; `writes` counts requests that changed the cluster;
-    `signal` is the one that cancelled the run (SIGINT, SIGTERM); `error` is why there was none: planning failed."""
+    `signal` is what cancelled the run: SIGINT, SIGTERM, or what it was in words; `error` is why there was none: planning
+    failed."""
 
     command: str
     environment: str
