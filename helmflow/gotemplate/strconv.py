@@ -90,6 +90,18 @@ def unquote(literal: str) -> str:
     return out.decode("utf-8", "surrogateescape")
 
 
+def decimal(text: str) -> int:
+    """The number that a sign and decimal digits are, in any length: what no 64 bits hold becomes another such number.
+
+    Python refuses to read thousands of digits.
+    """
+    number = int(text.lstrip("+-").lstrip("0")[:_DIGITS_BEYOND] or 0)
+    return -number if text[:1] == "-" else number
+
+
+_DIGITS_BEYOND: Final = 21  # of which even the least number has more than 64 bits
+
+
 def unquote_char(literal: str) -> int:
     """The code of a character constant such as 'a' or '\\xFF'; ValueError where it is none."""
     body = literal[1:-1]

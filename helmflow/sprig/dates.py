@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from helmflow.gotemplate.functions import Function, FunctionError, function, table
 from helmflow.gotemplate.gotypes import Int32, Int64
+from helmflow.gotemplate.strconv import decimal
 from helmflow.sprig import gotime
 from helmflow.sprig.gotime import Time
 from helmflow.sprig.time_layouts import TimeError, format_time, parse_time
@@ -100,7 +101,7 @@ def _seconds(value: Any) -> int:
     digits = value[1:] if value[:1] in ("-", "+") else value
     if not (digits.isascii() and digits.isdigit()):
         return 0
-    return max(-_INT64_MAX - 1, min(_INT64_MAX, int(value)))
+    return max(-_INT64_MAX - 1, min(_INT64_MAX, decimal(value)))
 
 
 def _wrapped(number: int) -> int:

@@ -13,6 +13,7 @@ from helmflow.core.clock import template_nanos
 from helmflow.core.lazy import pattern
 from helmflow.gotemplate.functions import Function, FunctionError, table
 from helmflow.gotemplate.gotypes import GoObject, Int64
+from helmflow.gotemplate.strconv import decimal
 from helmflow.sprig.time_layouts import MONTHS, WEEKDAYS, Civil, TimeError, format_time, quoted
 
 SECOND: Final = 1_000_000_000
@@ -338,6 +339,9 @@ def parse_duration(text: str) -> int:
         assert found is not None
         if not found[1] and not found[2]:
             raise TimeError(f"time: invalid duration {quoted(text)}")
+        whole = decimal(found[1])
+        if whole > _INT64_MAX + 1:
+            raise TimeError(f"time: invalid duration {quoted(text)}")
         rest = rest[found.end() :]
         unit = _UNIT.match(rest)
         if unit is None:
@@ -346,13 +350,21 @@ def parse_duration(text: str) -> int:
         if scale is None:
             raise TimeError(f"time: unknown unit {quoted(unit[0])} in duration {quoted(text)}")
         rest = rest[unit.end() :]
-        fraction = found[2] or ""
-        total += int(found[1] or 0) * scale + (
-            int(fraction) * scale // 10 ** len(fraction) if fraction else 0
-        )
+        total += whole * scale + _fraction(found[2] or "", scale)
         if total > _INT64_MAX + (1 if negative else 0):
             raise TimeError(f"time: invalid duration {quoted(text)}")
     return -total if negative else total
+
+
+def _fraction(digits: str, scale: int) -> int:
+    """What digits behind a point are of a unit: Go reads as many as an int64 holds, and multiplies floats."""
+    read, size = 0, 1.0
+    for digit in digits:
+        longer = read * 10 + int(digit)
+        if longer > _INT64_MAX:
+            break
+        read, size = longer, size * 10
+    return int(read * (scale / size))
 
 
 def format_duration(nanoseconds: int) -> str:

@@ -10,6 +10,7 @@ from helmflow.core.limits import MAX_SEQUENCE_ITEMS
 from helmflow.gotemplate.functions import Function, FunctionError, function, table
 from helmflow.gotemplate.gotypes import Int64, IntSlice
 from helmflow.gotemplate.printf import format_value
+from helmflow.gotemplate.strconv import decimal
 from helmflow.sprig.conversion import check_items
 
 TYPE_CHECKING = False
@@ -93,7 +94,7 @@ def float64(value: Any) -> float:
 def atoi(text: str) -> int:
     if not _DECIMAL.fullmatch(text):
         return 0
-    return max(_MIN, min(_MAX, int(text)))
+    return max(_MIN, min(_MAX, decimal(text)))
 
 
 @function("toDecimal", "any", returns="int64")
@@ -257,7 +258,7 @@ def _parse_integer(text: str) -> int:
     digits, base = next(
         (digits, base) for digits, base in ((hexadecimal, 16), (binary, 2), (octal, 8), (plain, 10)) if digits
     )
-    number = int(digits.lstrip("_"), base)
+    number = decimal(plain.replace("_", "")) if plain else int(digits.lstrip("_"), base)
     number = -number if sign == "-" else number
     return number if _MIN <= number <= _MAX else 0
 

@@ -153,3 +153,10 @@ def test_survives_noise() -> None:
         text = "".join(rng.choice((*_PIECES, chr(rng.randrange(0x250)))) for _ in range(rng.randrange(1, 80)))
         for kind in KINDS.values():
             outcome(text, kind)
+
+
+def test_numbers_may_have_any_length() -> None:
+    long = "9" * 5000
+    assert parse(f"a={long}") == {"a": long}
+    with pytest.raises(ConfigError, match="out of range"):
+        parse(f"a[{long}]=1")

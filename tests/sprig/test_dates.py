@@ -33,7 +33,8 @@ def test_reading_is_the_sdks(layout: str, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "nanoseconds"),
-    [("1h30m", 5400 * 10**9), ("-1.5h", -5400 * 10**9), ("0", 0), ("1us2ns", 1002), ("+.5s", 5 * 10**8), ("2562047h47m16.854775807s", (1 << 63) - 1)],
+    [("1h30m", 5400 * 10**9), ("-1.5h", -5400 * 10**9), ("0", 0), ("1us2ns", 1002), ("+.5s", 5 * 10**8), ("2562047h47m16.854775807s", (1 << 63) - 1),
+     ("0.3333333333333333333h", 1200 * 10**9), ("0.830103483285477580700h", 2988372539827), (f"0.1{'0' * 5000}s", 10**8)],
 )  # fmt: skip
 def test_durations(text: str, nanoseconds: int) -> None:
     assert parse_duration(text) == nanoseconds

@@ -38,3 +38,16 @@ def test_a_list_cannot_double_for_ever() -> None:
 
 def test_what_is_large_but_legal_passes() -> None:
     assert render_text("{{ until 100000 | len }} {{ repeat 100000 `ab` | len }}", {}) == "100000 200000"
+
+
+@pytest.mark.parametrize(
+    ("template", "text"),
+    [
+        ("{{ int .n }} {{ atoi .n }} {{ add .n 1 }}", "0 9223372036854775807 1"),
+        ("{{ duration .n }}", "-1s"),
+        ("{{ dateModify (printf `%sh` .n) (toDate `2006` `2001`) | date `2006` }}", "2001"),
+        ("{{ durationRound (printf `-%ss` .n) }}", "0s"),
+    ],
+)
+def test_numbers_may_have_any_length(template: str, text: str) -> None:
+    assert render_text(template, {"n": "9" * 5000}) == text

@@ -11,6 +11,7 @@ from helmflow.core.go_json import JsonError, go_quote
 from helmflow.core.go_json_scan import scan_prefix
 from helmflow.core.lazy import pattern
 from helmflow.gotemplate.gotypes import Int64
+from helmflow.gotemplate.strconv import decimal
 
 Kind = Literal["set", "set-string", "set-json", "set-file", "set-literal"]
 
@@ -82,7 +83,7 @@ def typed(text: str) -> Any:
     if folded in _WORDS:
         return _WORDS[folded]
     if text and text[0] != "0" and _INTEGER.match(text):
-        number = int(text)
+        number = decimal(text)
         if -_INT64 <= number < _INT64:
             return Int64(number)
     return text
@@ -224,9 +225,9 @@ class _Parser:
             raise _End
         digits = re.match(r"[-+]?([0-9]*)", text)
         assert digits is not None
-        number = int(digits[0]) if digits[1] else 0
+        number = decimal(digits[0])
         # strconv reads from the left: an overflow is noticed before a bad character after it.
-        overflow = int(digits[1] or "0") >= 1 << 64
+        overflow = abs(number) >= 1 << 64
         if not overflow and not _INTEGER.match(text):
             raise _Problem(f"error parsing index: strconv.Atoi: parsing {go_quote(text)}: invalid syntax")
         if not -_INT64 <= number < _INT64:
