@@ -80,8 +80,7 @@ class _Pattern:
 
 def imported(name: str) -> Any:
     """The module of that name, imported now."""
-    if name not in sys.modules:
-        __import__(name)
+    __import__(name)  # which waits where another thread is about to: what is in sys.modules may be half of it
     return sys.modules[name]
 
 
