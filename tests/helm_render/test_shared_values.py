@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from helmflow.core import shared
 from helmflow.core.errors import HelmflowError
+from helmflow.core.records import replace
 from helmflow.core.shared import NOTES
 from helmflow.helm.chart.load import load, load_values, merge_maps
 from helmflow.helm.chart.model import Chart
@@ -148,3 +151,35 @@ def test_a_refused_change_reaches_neither_type_of_a_map() -> None:
         with pytest.raises(shared.Changed):
             change()
     assert plain == tree.value == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    "part", [".Values.global.a.b", ".Values.a.b", "(merge .Values.sub (dict))", "(first .Values.l)"]
+)
+def test_threads_that_render_one_chart_see_their_own_changes_only(part: str) -> None:
+    text = f"{{{{ $_ := set {part} `r` .Release.Name }}}}{{{{ range until 30 }}}}{{{{ end }}}}{{{{ toYaml .Values }}}}"
+    files = {
+        "values.yaml": f"global: {{a: {{b: {{c: 1}}}}}}\n{DEFAULTS}sub: {{k: v}}\n",
+        "templates/a.txt": text,
+        "charts/sub/Chart.yaml": "apiVersion: v2\nname: sub\nversion: 1.0.0\n",
+        "charts/sub/templates/c.txt": "{{ toYaml .Values }}{{ $_ := set .Values `s` .Release.Name }}",
+    }
+
+    def made(chart: Chart, name: str) -> dict[str, str]:
+        options = replace(OPTIONS, release_name=name)
+        prepared = prepare(chart, {"u": name}, options)
+        return render_files(prepared.chart, prepared.values, options)
+
+    names = [str(number) for number in range(8)]
+    wanted = [made(chart_of(files), name) for name in names]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        for known in range(6):
+            chart = chart_of(files)
+            for _ in range(known % 3):
+                made(chart, "before")
+            with ThreadPoolExecutor(len(names)) as pool:
+                assert list(pool.map(lambda name, chart=chart: made(chart, name), names * 2)) == wanted * 2  # type: ignore[misc]
+    finally:
+        sys.setswitchinterval(interval)
