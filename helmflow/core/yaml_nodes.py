@@ -49,7 +49,7 @@ def documents(text: str | bytes) -> Iterator[RawNode]:
     from yaml.reader import ReaderError
 
     data = as_go_scans(encoded(text))
-    yielded = 0
+    yielded = reread = 0
     while True:
         try:
             for number, root in enumerate(_parsed(data)):
@@ -59,7 +59,8 @@ def documents(text: str | bytes) -> Iterator[RawNode]:
             return
         except MarkedYAMLError as cause:
             repaired = _without_escaped_quote(data, cause)
-            if repaired is None:
+            reread += len(data)
+            if repaired is None or reread > _MOST_REPAIRED:
                 raise parse_error(cause) from None
             data = repaired
         except ReaderError as cause:
@@ -107,6 +108,7 @@ _BROAD_TAG: Final = re.compile(rb"![^\s'\"!]*[,\[\]]")
 _SLASH: Final = re.compile(r"(?s)(?:[^\\]|\\[^/])*?\\/")
 _MOST_REWRITES: Final = 100
 _MOST_REREAD: Final = MIB  # bytes in all: each time the text is read up to the place
+_MOST_REPAIRED: Final = 64 * MIB  # the same for escapes of apostrophes, which are found one by one too
 
 
 def _first_difference(text: str) -> int | None:
