@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from helmflow.cli.main import build_app
-from tests.docs.test_readme import run
-from tests.scenarios.shop import EXAMPLE, Shop
+from tests.docs.test_readme import as_written, run
+from tests.scenarios.shop import Shop
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
@@ -45,7 +45,7 @@ def mentioned(page: Path) -> list[str]:
 @pytest.mark.usefixtures("repository_url")
 @pytest.mark.parametrize("page", [page for page in PAGES if shown(page)], ids=lambda page: page.stem)
 def test_every_command_of_a_page_works(page: Path, shop: Shop) -> None:
-    (shop.folder / "helmflow.yaml").write_bytes((EXAMPLE / "helmflow.yaml").read_bytes())
+    as_written(shop)
     for command in shown(page):
         if command in NOT_RUN or command.startswith(_ELSEWHERE):
             continue

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 import shlex
+import socket
 from pathlib import Path
 
 import pytest
 
+from helmflow.cli.chart_commands import DEFAULT_PORT
 from tests.scenarios.shop import EXAMPLE, Shop
 
 README = Path(__file__).parents[2] / "README.md"
+SHOWN_PORT = str(DEFAULT_PORT)
 FAILS_ON_PURPOSE = "--state-values-set newsletter.enabled=true"
 
 
@@ -42,17 +45,35 @@ def test_there_are_two_set_up_commands() -> None:
     ]
 
 
-def run(made: Shop, words: list[str]) -> tuple[int, str]:
+def free_port() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
+
+
+PORT = free_port()  # instead of the pages' own, which another test run may have
+
+
+def as_written(made: Shop) -> None:
+    """Give the copy the example's own state file."""
+    text = (EXAMPLE / "helmflow.yaml").read_text(encoding="utf-8")
+    (made.folder / "helmflow.yaml").write_text(text.replace(SHOWN_PORT, PORT), encoding="utf-8")
+
+
+def run(made: Shop, shown: list[str]) -> tuple[int, str]:
     """One command; a nested `-- helmflow` runs this helmflow too."""
     python = made.command()
+    words = [word.replace(SHOWN_PORT, PORT) for word in shown]
+    if words[1:3] == ["chart", "serve"]:
+        words[3:3] = ["--port", PORT]
     nested = [word for part in words[1:] for word in (python if part == "helmflow" else [part])]
     done = made.run(*nested)
-    return done.code, done.out + done.err
+    return done.code, (done.out + done.err).replace(f":{PORT}", f":{SHOWN_PORT}")
 
 
 @pytest.mark.usefixtures("repository_url")
 def test_the_tour_shows_what_comes_out_and_every_command_works(shop: Shop) -> None:
-    (shop.folder / "helmflow.yaml").write_bytes((EXAMPLE / "helmflow.yaml").read_bytes())
+    as_written(shop)
     code, text = run(shop, shlex.split("helmflow chart serve repository -- helmflow sync --env dev"))
     assert code == 0, text
     assert normal(text) == normal(sample())
