@@ -443,6 +443,8 @@ class _Compiler:
         arguments = [self._argument(arg, rules.parameter_at(function, at)) for at, arg in enumerate(args)]
         if function is builtins.LEN:
             operand, known = (final, final_knowledge) if final else self._operand(args[0])
+            if known == INTERFACE and self.missing == "zero" and not final:
+                operand, known = self._exact_nil(args[0], operand)
             operand = operand if known in (INTERFACE, MIXED) else _mixed(operand)
             return _applied(name, function.call, [operand], None, command), "int"
         if function is builtins.AND or function is builtins.OR:

@@ -509,7 +509,9 @@ class _Generator:
         if mistake:
             return self._fail(identifier, mistake, final)
         if function is builtins.LEN and args and not args[0].constant:
-            operands = [self._operand(args[0])]  # it tells invalid from nil
+            self.absent = "INVALID"  # it tells invalid from nil
+            operands = [self._operand(args[0])]
+            self.absent = "None"
         else:
             operands = [self._argument(arg, rules.parameter_at(function, at)) for at, arg in enumerate(args)]
         if final is None:
@@ -600,7 +602,7 @@ class _Generator:
         head, knowledge = receiver
         if len(names) > 1:
             temporary = self._temporary()
-            source, knowledge = self._fields(node, (temporary, knowledge), names[:-1])
+            source, knowledge = self._fields(node, (temporary, knowledge), names[:-1], "INVALID")
             head = f"({source} if ({temporary} := {head}) is {temporary} else None)"
         given = ", ".join(source for source, _ in operands)
         known = tuple(each for _, each in operands)
