@@ -113,7 +113,7 @@ def test_sigterm_ends_a_run_in_order_with_143(shop: Shop) -> None:
     (shop.folder / "slow.yaml").write_text(
         "releases:\n  - name: web\n    namespace: apps\n    chart: ./charts/service\n    kubeContext: embedded\n"
         "    values: [{image: {repository: example.org/web}}]\n"
-        "    hooks:\n      - {events: [presync], command: sh, args: [-c, 'touch started; sleep 20']}\n"
+        "    hooks:\n      - {events: [presync], command: sh, args: [-c, 'touch started; sleep 5']}\n"
     )
     process = subprocess.Popen(
         shop.command("sync", "-f", "slow.yaml"),
