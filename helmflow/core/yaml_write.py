@@ -521,11 +521,6 @@ def _is_moment(value: Any) -> bool:
     return known is not None and isinstance(value, known.datetime)
 
 
-def _no_items(value: Any) -> str:
-    """An empty collection; a nil Go slice or map is null."""
-    return "null" if getattr(value, "go_nil", False) else "{}" if isinstance(value, dict) else "[]"
-
-
 class _NotScalar(Exception):
     """An object that turns into a map or list on its way through JSON."""
 

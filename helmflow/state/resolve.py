@@ -193,13 +193,6 @@ def need_id(text: str, namespace: str, context: str) -> ReleaseId:
     return ReleaseId("/".join(contexts) if contexts else context, own_namespace, name)
 
 
-def is_local_chart(chart: str) -> bool:
-    """Helmfile's rule for a chart that is a path by its looks: ./, ../, /, or not two or three plain segments."""
-    if "://" in chart:
-        return False
-    return chart.startswith((".", "/")) or chart == "" or chart.count("/") not in (1, 2)
-
-
 @dataclass(slots=True, kw_only=True)
 class _Resolver:
     context: Context

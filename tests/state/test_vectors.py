@@ -12,6 +12,7 @@ import pytest
 
 from helmflow.core.errors import HelmflowError
 from helmflow.core.source import SourceText
+from helmflow.providers.charts.fetch import looks_local
 from helmflow.state import (
     conditions,
     environments,
@@ -149,7 +150,7 @@ def _ordering(row: Row) -> bool:
 def _local_chart(row: Row) -> bool:
     args = row.get("args")
     chart, want = (args["chart"], row["want"]) if args else (row["input"], row["expected"])
-    return resolve.is_local_chart(chart) == want
+    return looks_local(chart) == want
 
 
 def _remote(row: Row) -> bool:

@@ -82,11 +82,6 @@ class Capabilities:
         """As `--api-versions` gives them: added at the end."""
         return Capabilities(self.kube_version, (*self.api_versions, *extra), self.normalised)
 
-    @classmethod
-    def of_cluster(cls, git_version: str, api_versions: tuple[str, ...]) -> Capabilities:
-        """What a cluster reports: constraints see its version as it is, vendor suffix included."""
-        return cls(git_version, api_versions, git_version)
-
 
 DEFAULT_CAPABILITIES: Final = Capabilities()
 

@@ -154,11 +154,6 @@ class Chart:
         """The default values serialised: loading this is the cheapest deep copy there is."""
         return marshal.dumps(self.values)
 
-    @cached_property
-    def has_null_defaults(self) -> bool:
-        """Whether a null stands anywhere in the default values."""
-        return _has_null(self.values)
-
     def own_values(self) -> dict[str, Any]:
         """A copy of the default values that the caller may change."""
         copy: dict[str, Any] = marshal.loads(self.values_blob)
@@ -187,9 +182,3 @@ class Chart:
                 yield CrdFile(file.name, f"{path}/{file.name}", file.data)
         for dependency in self.dependencies:
             yield from dependency._crds(path)
-
-
-def _has_null(value: Any) -> bool:
-    if isinstance(value, dict):
-        return any(item is None or _has_null(item) for item in value.values())
-    return False

@@ -57,18 +57,6 @@ def versioned(chart: Chart, version: str = "", app_version: str = "") -> Chart:
     return replace(load.load_files(files), path=chart.path)
 
 
-def with_dependencies(chart: Chart, completed: Chart) -> Chart:
-    """`chart` with the archives of the dependencies that only `completed` has, in charts/."""
-    present = {dependency.metadata.name for dependency in chart.dependencies}
-    added = [
-        ChartFile(f"charts/{name}", content)
-        for dependency in completed.dependencies
-        if dependency.metadata.name not in present
-        for name, content in [archive(dependency)]
-    ]
-    return replace(load.load_files([*chart.raw, *added]), path=chart.path) if added else chart
-
-
 def _members(chart: Chart, prefix: str) -> Iterator[tuple[str, bytes]]:
     """Name and content of everything that Helm packs, dependencies last."""
     base = f"{prefix}{chart.metadata.name}/"

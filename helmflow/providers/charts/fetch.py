@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from helmflow.state.model import Repository
 
 # "repo/chart" and "repo/sub/chart": what Helmfile takes for a repository's chart where no such folder exists.
-_REPOSITORY_CHART = re.compile(r"[^/]+(?:/[^/]+){1,2}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -410,13 +408,20 @@ def local_path(chart: str, base_dir: Path) -> Path | None:
     path = Path(os.path.normpath(base_dir / chart))
     if path.exists():
         return path
-    if chart.startswith(("./", "../", "/")) or not _REPOSITORY_CHART.fullmatch(chart):
+    if looks_local(chart):
         raise ChartError(
             f"chart {chart!r} does not exist: nothing is at {path}",
             error_id="chart.missing",
             hint="local charts are relative to the file that names them",
         )
     return None
+
+
+def looks_local(chart: str) -> bool:
+    """Helmfile's rule for a chart that is a path by its looks: ./, ../, /, or not two or three plain segments."""
+    if "://" in chart:
+        return False
+    return chart.startswith((".", "/")) or chart == "" or chart.count("/") not in (1, 2)
 
 
 def credentials_of(repository: Repository) -> Credentials:
