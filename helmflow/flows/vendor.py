@@ -49,6 +49,8 @@ def vendor(options: RunOptions, emit: Emit, given: Session | None = None) -> Ven
         folder = prepare.vendor_folder(session)
         partial = folder.with_name(f".{folder.name}.partial")
         try:
+            if partial.is_symlink():  # it would be written through
+                partial.unlink()
             shutil.rmtree(partial, ignore_errors=True)
             made = ChartCache(partial)
             names = frozenset(one.chart.rpartition("/")[2] for one in fetcher.resolutions.values())

@@ -227,6 +227,20 @@ def test_archives_by_url_have_the_checksum_they_promise(tmp_path: Path) -> None:
         assert caught.value.error_id == "chart.digest-mismatch"
 
 
+def test_a_planted_link_is_not_vendored_through(project: Project, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    with serving(Site(packed(tmp_path, ("web", "1.0.0")))) as site:
+        project.write(
+            f"repositories: [{{name: r, url: '{site.url}'}}]\nreleases: [{{name: a, chart: r/web}}]\n"
+        )
+        (project.folder / ".helmflow-vendor.partial").symlink_to(elsewhere)
+        project.run("vendor")
+    assert not list(elsewhere.iterdir())
+    assert (project.folder / "helmflow-vendor").is_dir()
+    assert not (project.folder / "helmflow-vendor").is_symlink()
+
+
 def test_what_was_vendored_works_without_any_network(project: Project, tmp_path: Path) -> None:
     with serving(Site({**packed(tmp_path, ("web", "1.0.0"), ("db", "1.0.0")), "/v.yaml": b"a: 1\n"})) as site:
         project.write(
