@@ -9,38 +9,18 @@ import pytest
 
 from helmflow.core.errors import HelmflowError, Refusal
 from helmflow.core.ids import ObjectRef
-from helmflow.helm.chart.model import Chart, Metadata
-from helmflow.helm.release import codec, storage
-from helmflow.helm.release.record import ReleaseStatus, Revision
+from helmflow.helm.release import storage
+from helmflow.helm.release.record import ReleaseStatus
 from helmflow.helm.release.storage import Driver
 from helmflow.helm.release.store import ReleaseStore
 from helmflow.kube.client import MERGE_PATCH, KubeClient
-
-CHART = codec.chart_record(Chart(metadata=Metadata(name="shop", version="1.0.0", api_version="v2")))
+from tests.revisions import CHART, revision
 
 
 @pytest.fixture(params=[Driver.SECRET, Driver.CONFIGMAP])
 def releases(client: KubeClient, namespace: str, request: pytest.FixtureRequest) -> ReleaseStore:
     """An empty store."""
     return ReleaseStore(client, namespace, request.param)
-
-
-def revision(
-    namespace: str, name: str = "web", number: int = 1, status: str = "deployed", **fields: object
-) -> Revision:
-    """A small revision."""
-    base = Revision(
-        name=name,
-        namespace=namespace,
-        number=number,
-        status=ReleaseStatus(status),
-        chart=CHART,
-        config={"a": 1.0},
-        manifest="---\n# Source: shop/templates/a.yaml\nkind: ConfigMap\n",
-        first_deployed="2026-01-01T00:00:00Z",
-        apply_method="ssa",
-    )
-    return replace(base, **fields)  # type: ignore[arg-type]
 
 
 def test_a_revision_is_stored_and_read(releases: ReleaseStore) -> None:

@@ -9,7 +9,7 @@ import pytest
 from helmflow.execute.report import Outcome
 from tests import helm_sdk
 from tests.flows import charts
-from tests.flows.town import Town, plan_of, report_of
+from tests.flows.town import RECORD_FIELDS, Town, plan_of, report_of
 
 helm_python = pytest.importorskip("helm_python", reason="the Helm SDK is a wheel for Linux x86-64 only")
 pytestmark = pytest.mark.apiserver
@@ -101,17 +101,7 @@ def test_both_write_the_same_record(real: Town) -> None:
     real.destroy()
     real.sync()
     (ours,) = real.history("web")
-    for field in (
-        "name",
-        "namespace",
-        "number",
-        "status",
-        "config",
-        "manifest",
-        "description",
-        "notes",
-        "apply_method",
-    ):
+    for field in RECORD_FIELDS:
         assert getattr(ours, field) == getattr(theirs, field), field
     # Who ran helmflow is written beside what Helm writes.
     assert {key for key in ours.labels if not key.startswith("helmflow.dev/")} == set(theirs.labels)

@@ -22,21 +22,10 @@ from helmflow.providers.records.conninfo import VARIABLE
 from tests import helm_sdk, postgres
 from tests.flows import charts
 from tests.flows.conftest import CLUSTERS
-from tests.flows.town import Killed, Town, plan_of, report_of
+from tests.flows.town import RECORD_FIELDS, Killed, Town, plan_of, report_of
 
 NOTES = "The colour is {{ .Values.color }}.\n"
 WEB: dict[str, Any] = {"name": "web"}
-FIELDS = (
-    "name",
-    "namespace",
-    "number",
-    "status",
-    "config",
-    "manifest",
-    "description",
-    "notes",
-    "apply_method",
-)
 
 
 class SqlTown(Town):
@@ -188,7 +177,7 @@ def test_both_write_the_same_rows(
     # Who ran helmflow is written beside what Helm writes.
     assert {str(label[2]).partition("/")[0] for label in our_rows["labels"]} == {"helmflow.dev"}
     for mine, other in zip(ours, theirs, strict=True):
-        for field in FIELDS:
+        for field in RECORD_FIELDS:
             assert getattr(mine, field) == getattr(other, field), field
         assert mine.chart["metadata"] == other.chart["metadata"]
         assert [dataclasses.replace(h, last_run=other.hooks[0].last_run) for h in mine.hooks] == list(

@@ -34,6 +34,10 @@ from helmflow.plan.model import Plan, ReleasePlan
 
 _NUMBERS = itertools.count()
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
+# Of a stored revision: what has to be equal whoever wrote it.
+RECORD_FIELDS = (
+    "name", "namespace", "number", "status", "config", "manifest", "description", "notes", "apply_method",
+)  # fmt: skip
 
 
 class Killed(SystemExit):

@@ -12,22 +12,21 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from helmflow.core.clock import SystemClock
 from helmflow.core.errors import HelmflowError, Refusal
-from helmflow.helm.chart.model import Chart, Metadata
-from helmflow.helm.release import codec
 from helmflow.helm.release.record import ReleaseStatus, Revision
 from helmflow.helm.release.storage import RevisionStore
 from helmflow.providers.records import sql
 from helmflow.providers.records.conninfo import VARIABLE
 from helmflow.providers.records.database import Database
 from helmflow.providers.records.schema import Schema
-from tests import postgres
+from tests import postgres, revisions
+from tests.revisions import CHART
 
-CHART = codec.chart_record(Chart(metadata=Metadata(name="shop", version="1.0.0", api_version="v2")))
 Stores = Callable[[str], RevisionStore]
 
 
@@ -47,20 +46,9 @@ def opened(connection_string: str) -> Stores:
     return sql.stores({VARIABLE: connection_string}, SystemClock())
 
 
-def revision(name: str = "web", number: int = 1, status: str = "deployed", **fields: object) -> Revision:
-    """A small revision."""
-    base = Revision(
-        name=name,
-        namespace="apps",
-        number=number,
-        status=ReleaseStatus(status),
-        chart=CHART,
-        config={"a": 1.0},
-        manifest="---\n# Source: shop/templates/a.yaml\nkind: ConfigMap\n",
-        first_deployed="2026-01-01T00:00:00Z",
-        apply_method="ssa",
-    )
-    return replace(base, **fields)  # type: ignore[arg-type]
+def revision(name: str = "web", *rest: Any, **fields: object) -> Revision:
+    """A small revision in the namespace of these tests."""
+    return revisions.revision("apps", name, *rest, **fields)
 
 
 def test_reading_makes_no_tables(releases: RevisionStore, connection_string: str) -> None:

@@ -37,7 +37,7 @@ _FEW: Final = 24  # includes known again in a render do not make up for looking
 _MOST_VAIN: Final = (
     2  # renders that were not worth it, or changes of what hangs on a dot, before a chart is given up
 )
-_VAIN: Final = ""  # counts them beside the names; no template has this one
+_VAIN: Final = ""  # counts them beside the names; a template of this name would only end the looking sooner
 _TREES: Final = (dict, list)
 
 
